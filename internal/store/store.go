@@ -1,0 +1,176 @@
+// Package store keeps the last samples of all triggers and what the HPAs may
+// ask for. It is the only thing that read paths touch: no read does I/O.
+//
+// One lock guards the maps and is never held over a call out.
+package store
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/kedago/keda/internal/model"
+)
+
+// Entry is what the store knows of one workload besides its samples.
+type Entry struct {
+	Key model.Key
+	// SelectorKey and SelectorValue are the label that the HPA selects by.
+	SelectorKey, SelectorValue string
+	// Metrics lists the triggers, by index.
+	Metrics []model.Metric
+}
+
+// Store holds entries and samples. The zero value is not usable; see New.
+type Store struct {
+	mu       sync.RWMutex
+	entries  map[model.Key]*record
+	byMetric map[metricKey][]model.TriggerKey
+	onChange []func(model.Key)
+}
+
+type record struct {
+	entry   Entry
+	samples []model.Sample
+}
+
+type metricKey struct{ namespace, metric string }
+
+// New returns an empty store.
+func New() *Store {
+	return &Store{entries: map[model.Key]*record{}, byMetric: map[metricKey][]model.TriggerKey{}}
+}
+
+// OnChange registers a listener that is called, outside the lock, with the
+// key of each workload of which a sample was put. Register before use.
+func (s *Store) OnChange(f func(model.Key)) { s.onChange = append(s.onChange, f) }
+
+// SetEntry adds or replaces a workload. Samples of triggers whose external
+// metric keeps its name are kept, so an edit never forgets what is known.
+func (s *Store) SetEntry(e Entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	samples := make([]model.Sample, len(e.Metrics))
+	if old := s.entries[e.Key]; old != nil {
+		s.unindex(old.entry)
+		for i, m := range e.Metrics {
+			if i < len(old.entry.Metrics) && old.entry.Metrics[i].External == m.External {
+				samples[i] = old.samples[i]
+			}
+		}
+	}
+	s.entries[e.Key] = &record{entry: e, samples: samples}
+	for _, m := range e.Metrics {
+		if m.External != "" {
+			k := metricKey{e.Key.Namespace, m.External}
+			s.byMetric[k] = append(s.byMetric[k], model.TriggerKey{Workload: e.Key, Index: m.Trigger})
+		}
+	}
+}
+
+// Remove forgets a workload.
+func (s *Store) Remove(key model.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.entries[key]; old != nil {
+		s.unindex(old.entry)
+		delete(s.entries, key)
+	}
+}
+
+func (s *Store) unindex(e Entry) {
+	for _, m := range e.Metrics {
+		k := metricKey{e.Key.Namespace, m.External}
+		left := slices.DeleteFunc(s.byMetric[k], func(t model.TriggerKey) bool { return t.Workload == e.Key })
+		if len(left) == 0 {
+			delete(s.byMetric, k)
+		} else {
+			s.byMetric[k] = left
+		}
+	}
+}
+
+// Update changes the sample of a trigger and tells the listeners. A trigger
+// that the store does not know is ignored: its workload has gone.
+func (s *Store) Update(t model.TriggerKey, change func(*model.Sample)) {
+	s.mu.Lock()
+	r := s.entries[t.Workload]
+	ok := r != nil && t.Index < len(r.samples)
+	if ok {
+		change(&r.samples[t.Index])
+	}
+	s.mu.Unlock()
+	if ok {
+		for _, f := range s.onChange {
+			f(t.Workload)
+		}
+	}
+}
+
+// Get returns a workload's entry and a copy of its samples, by trigger index.
+func (s *Store) Get(key model.Key) (Entry, []model.Sample, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	r := s.entries[key]
+	if r == nil {
+		return Entry{}, nil, false
+	}
+	return r.entry, slices.Clone(r.samples), true
+}
+
+// Sample returns one trigger's sample.
+func (s *Store) Sample(t model.TriggerKey) (model.Sample, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	r := s.entries[t.Workload]
+	if r == nil || t.Index >= len(r.samples) {
+		return model.Sample{}, false
+	}
+	return r.samples[t.Index], true
+}
+
+// Found is a trigger that answers a metric query.
+type Found struct {
+	Trigger                    model.TriggerKey
+	Metric                     model.Metric
+	SelectorKey, SelectorValue string
+}
+
+// Find returns the triggers of a namespace whose external metric has a name.
+// Several workloads may share the name; the caller's selector tells them apart.
+func (s *Store) Find(namespace, metric string) []Found {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var out []Found
+	for _, t := range s.byMetric[metricKey{namespace, metric}] {
+		r := s.entries[t.Workload]
+		out = append(out, Found{t, r.entry.Metrics[t.Index], r.entry.SelectorKey, r.entry.SelectorValue})
+	}
+	return out
+}
+
+// MetricNames lists the names of all external metrics, sorted, each once.
+func (s *Store) MetricNames() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	seen := map[string]bool{}
+	for k := range s.byMetric {
+		seen[k.metric] = true
+	}
+	out := make([]string, 0, len(seen))
+	for n := range seen {
+		out = append(out, n)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Keys lists the workloads, in no order.
+func (s *Store) Keys() []model.Key {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out := make([]model.Key, 0, len(s.entries))
+	for k := range s.entries {
+		out = append(out, k)
+	}
+	return out
+}

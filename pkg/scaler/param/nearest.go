@@ -1,0 +1,38 @@
+package param
+
+import "strings"
+
+// Nearest returns the candidate that a user most likely meant by got, and
+// false when none is close. Letter case never counts as a difference.
+func Nearest(got string, candidates []string) (string, bool) {
+	best, bestDistance := "", len(got)
+	low := strings.ToLower(got)
+	for _, c := range candidates {
+		d := editDistance(low, strings.ToLower(c))
+		if d < bestDistance {
+			best, bestDistance = c, d
+		}
+	}
+	limit := max(1, min(3, len(got)/3))
+	return best, best != "" && bestDistance <= limit
+}
+
+// editDistance is the Levenshtein distance in bytes.
+func editDistance(a, b string) int {
+	prev := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := prev[0]
+		prev[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			diagonal, prev[j] = prev[j], min(prev[j]+1, prev[j-1]+1, diagonal+cost)
+		}
+	}
+	return prev[len(b)]
+}
