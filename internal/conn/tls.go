@@ -26,6 +26,8 @@ type TLS struct {
 	key         param.Hidden
 	keyPassword param.Hidden
 	unsafe      bool
+	hasCert     bool
+	hasKey      bool
 }
 
 // Params declares the group: tls (enable|disable), ca, cert, key, keyPassword, unsafeSsl.
@@ -45,12 +47,22 @@ func (t *TLS) ModeField() *param.Field {
 func (t *TLS) MaterialParams() param.Set {
 	return param.Group("TLS",
 		param.Secret("ca", &t.ca).Doc("Certificate authorities (PEM) that the server's certificate is checked with; the system's when unset."),
-		param.Secret("cert", &t.cert).Doc("Client certificate (PEM)."),
-		param.Secret("key", &t.key).Doc("Private key of the client certificate (PEM)."),
+		param.Secret("cert", &t.cert).IsSet(&t.hasCert).Doc("Client certificate (PEM)."),
+		param.Secret("key", &t.key).IsSet(&t.hasKey).Doc("Private key of the client certificate (PEM)."),
 		param.Secret("keyPassword", &t.keyPassword).Doc("Password of the private key."),
 		param.Bool("unsafeSsl", &t.unsafe).Default(false).Doc("Whether to skip checking the server's certificate."),
 	)
 }
+
+// HasPair says whether a client certificate and its key are given, or will be
+// once the authenticationRef is resolved.
+func (t *TLS) HasPair() bool { return t.hasCert && t.hasKey }
+
+// HasCA says whether an authority of the trigger's own is given.
+func (t *TLS) HasCA() bool { return !t.ca.IsZero() }
+
+// Unsafe says whether the server's certificate is not to be checked.
+func (t *TLS) Unsafe() bool { return t.unsafe }
 
 // Enabled says whether the switch is on.
 func (t *TLS) Enabled() bool { return t.mode == "enable" || t.mode == "true" }

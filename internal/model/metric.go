@@ -23,6 +23,8 @@ type Metric struct {
 	Target float64
 	// Activation is the threshold above which the trigger is active.
 	Activation float64
+	// UseCached answers the HPA from the last poll, whatever its age.
+	UseCached bool
 	// Resource is set for metrics that the HPA measures by itself.
 	Resource *scaler.ResourceMetric
 }

@@ -109,7 +109,8 @@ type Trigger struct {
 	Type     string
 	Name     string
 	Metadata map[string]string
-	// MetricType is AverageValue unless set; Utilization only for cpu and memory.
+	// MetricType is as the user wrote it, empty when unset: what that means
+	// depends on the trigger's type.
 	MetricType autoscalingv2.MetricTargetType
 	// UseCached answers the HPA from the last poll only.
 	UseCached bool
@@ -171,6 +172,18 @@ type Credentials struct {
 	Digest string
 	// Used lists what was read, so that a change of it is noticed.
 	Used []Reference
+	// Unseen is what depends on objects that can't be known here, such as
+	// those not among the files being checked. In a cluster it is empty.
+	Unseen Unseen
+}
+
+// Unseen says which credentials may be there without being known.
+type Unseen struct {
+	// Values are parameters by name, AllValues says that any may be.
+	Values    map[string]bool
+	AllValues bool
+	// Env says that the environment is not known in full.
+	Env bool
 }
 
 // Reference names a cluster object that something depends on. It is comparable.

@@ -7,6 +7,7 @@ package store
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/kedago/keda/internal/model"
 )
@@ -16,6 +17,8 @@ type Entry struct {
 	Key model.Key
 	// SelectorKey and SelectorValue are the label that the HPA selects by.
 	SelectorKey, SelectorValue string
+	// Interval is the polling interval.
+	Interval time.Duration
 	// Metrics lists the triggers, by index.
 	Metrics []model.Metric
 }
@@ -133,6 +136,7 @@ type Found struct {
 	Trigger                    model.TriggerKey
 	Metric                     model.Metric
 	SelectorKey, SelectorValue string
+	Interval                   time.Duration
 }
 
 // Find returns the triggers of a namespace whose external metric has a name.
@@ -143,7 +147,7 @@ func (s *Store) Find(namespace, metric string) []Found {
 	var out []Found
 	for _, t := range s.byMetric[metricKey{namespace, metric}] {
 		r := s.entries[t.Workload]
-		out = append(out, Found{t, r.entry.Metrics[t.Index], r.entry.SelectorKey, r.entry.SelectorValue})
+		out = append(out, Found{t, r.entry.Metrics[t.Index], r.entry.SelectorKey, r.entry.SelectorValue, r.entry.Interval})
 	}
 	return out
 }

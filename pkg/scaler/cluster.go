@@ -1,6 +1,9 @@
 package scaler
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Pod is what a scaler may know of a pod. Finished pods are not shown.
 type Pod struct {
@@ -15,6 +18,25 @@ type Cluster interface {
 	// ServiceAddresses returns the addresses ("10.0.0.7:8080") of the ready
 	// endpoints of a Service port; an empty port name or number means the first.
 	ServiceAddresses(ctx context.Context, namespace, service, port string) ([]string, error)
+}
+
+// Event is what a scaler may know of a Kubernetes Event.
+type Event struct {
+	// Type is Normal or Warning, Reason such as BackOff.
+	Type, Reason string
+	// Kind and Name are those of the object that the Event is about.
+	Kind, Name string
+	// Last is when it was seen last.
+	Last time.Time
+}
+
+// Events is a Cluster that shows the Events of a namespace, from a watch.
+type Events interface {
+	// ListEvents returns the Events of a namespace.
+	ListEvents(ctx context.Context, namespace string) ([]Event, error)
+	// WatchEvents calls on for each Event that comes or is seen again, from
+	// when it returns nil until ctx ends.
+	WatchEvents(ctx context.Context, namespace string, on func(Event)) error
 }
 
 // PoolKey names a shared connection.

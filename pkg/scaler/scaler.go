@@ -47,6 +47,8 @@ type Example struct {
 	Auth map[string]string
 	// Env is the part of the container's environment that the example reads.
 	Env map[string]string
+	// MetricType is the trigger's metricType, empty for the usual one.
+	MetricType string
 }
 
 // Config is one trigger's decoded parameters.
@@ -214,6 +216,9 @@ type HTTPOptions struct {
 	CAFiles []string
 	// MinTLS is "TLS10" … "TLS13"; TLS 1.2 when empty.
 	MinTLS string
+	// AllowLinkLocal lets triggers ask link-local addresses, where clouds serve
+	// the credentials of the machine that KEDA runs on.
+	AllowLinkLocal bool
 }
 
 // Hosted is a Source that says which server it talks to ("host:port"), so that

@@ -9,18 +9,24 @@ import (
 const redacted = "[hidden]"
 
 // Hidden holds a credential. Formatting, logging and marshalling it give
-// "[hidden]"; only Reveal gives the value.
-type Hidden struct{ value string }
+// "[hidden]"; only Reveal gives the value. It is behind a pointer, since
+// formatting a struct goes past the methods of its unexported fields.
+type Hidden struct{ value *string }
 
 // Hide wraps a credential.
-func Hide(value string) Hidden { return Hidden{value: value} }
+func Hide(value string) Hidden { return Hidden{value: &value} }
 
 // Reveal returns the credential itself. Callers hand it to a client library
 // and nowhere else.
-func (h Hidden) Reveal() string { return h.value }
+func (h Hidden) Reveal() string {
+	if h.value == nil {
+		return ""
+	}
+	return *h.value
+}
 
 // IsZero says whether no credential is held.
-func (h Hidden) IsZero() bool { return h.value == "" }
+func (h Hidden) IsZero() bool { return h.Reveal() == "" }
 
 // String implements fmt.Stringer.
 func (h Hidden) String() string { return redacted }

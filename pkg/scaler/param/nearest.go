@@ -17,22 +17,26 @@ func Nearest(got string, candidates []string) (string, bool) {
 	return best, best != "" && bestDistance <= limit
 }
 
-// editDistance is the Levenshtein distance in bytes.
+// editDistance is the number of bytes to insert, drop, replace or swap with
+// their neighbour that turns a into b (optimal string alignment).
 func editDistance(a, b string) int {
-	prev := make([]int, len(b)+1)
+	before, prev, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range prev {
 		prev[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
-		diagonal := prev[0]
-		prev[0] = i
+		row[0] = i
 		for j := 1; j <= len(b); j++ {
 			cost := 1
 			if a[i-1] == b[j-1] {
 				cost = 0
 			}
-			diagonal, prev[j] = prev[j], min(prev[j]+1, prev[j-1]+1, diagonal+cost)
+			row[j] = min(prev[j]+1, row[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
 		}
+		before, prev, row = prev, row, before
 	}
 	return prev[len(b)]
 }

@@ -1,0 +1,188 @@
+package conn
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kedago/keda/pkg/scaler"
+)
+
+// sharedHTTP is what the pool holds.
+type sharedHTTP struct{ *http.Client }
+
+// Close implements io.Closer.
+func (s *sharedHTTP) Close() error {
+	s.CloseIdleConnections()
+	return nil
+}
+
+// optionsKey names the operator-wide settings that change a client.
+func optionsKey(o scaler.HTTPOptions) string {
+	return fmt.Sprintf("keepalive=%t ca=%s tls=%s linklocal=%t", !o.DisableKeepAlives, strings.Join(o.CAFiles, ","), o.MinTLS, o.AllowLinkLocal)
+}
+
+func newSharedHTTP(o scaler.HTTPOptions, auth *HTTPAuth) (*sharedHTTP, error) {
+	config, err := auth.tls.Always()
+	if err != nil {
+		return nil, err
+	}
+	if !auth.uses(AuthTLS) {
+		config.Certificates = nil
+	}
+	if config.MinVersion, err = minTLS(o.MinTLS); err != nil {
+		return nil, err
+	}
+	if err := trust(config, o.CAFiles); err != nil {
+		return nil, err
+	}
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	if !o.AllowLinkLocal {
+		dialer.Control = refuseLinkLocal
+	}
+	return &sharedHTTP{&http.Client{
+		CheckRedirect: sameServer,
+		Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           dialer.DialContext,
+			TLSClientConfig:       config,
+			TLSHandshakeTimeout:   10 * time.Second,
+			ForceAttemptHTTP2:     true,
+			DisableKeepAlives:     o.DisableKeepAlives,
+			MaxIdleConns:          256,
+			MaxIdleConnsPerHost:   4,
+			MaxConnsPerHost:       16,
+			IdleConnTimeout:       90 * time.Second,
+			ExpectContinueTimeout: time.Second,
+		},
+	}}, nil
+}
+
+func minTLS(name string) (uint16, error) {
+	switch name {
+	case "", "TLS12":
+		return tls.VersionTLS12, nil
+	case "TLS13":
+		return tls.VersionTLS13, nil
+	case "TLS11":
+		return tls.VersionTLS11, nil
+	case "TLS10":
+		return tls.VersionTLS10, nil
+	}
+	return 0, fmt.Errorf("the smallest TLS version is %q; expected TLS10, TLS11, TLS12 or TLS13", name)
+}
+
+// trust adds the authorities of files, and of the files in folders, to those
+// that the settings trust already.
+func trust(config *tls.Config, paths []string) error {
+	if len(paths) == 0 {
+		return nil
+	}
+	if config.RootCAs == nil {
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			roots = x509.NewCertPool()
+		}
+		config.RootCAs = roots
+	}
+	for _, p := range paths {
+		files := []string{p}
+		if info, err := os.Stat(p); err != nil {
+			return fmt.Errorf("reading the authorities to trust: %w", err)
+		} else if info.IsDir() {
+			files, _ = filepath.Glob(filepath.Join(p, "*")) // the only error is a bad pattern
+		}
+		for _, f := range files {
+			// A mounted ConfigMap has dot-named folders beside its files.
+			if info, err := os.Stat(f); err != nil || !info.Mode().IsRegular() {
+				continue
+			}
+			pem, err := readSmall(f)
+			if err != nil {
+				return fmt.Errorf("reading the authorities to trust: %w", err)
+			}
+			config.RootCAs.AppendCertsFromPEM(pem)
+		}
+	}
+	return nil
+}
+
+// readSmall reads a file of at most 4 MiB.
+func readSmall(path string) ([]byte, error) {
+	const most = 4 << 20
+	f, err := os.Open(path) //nolint:gosec // a path from the operator's own flags
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	got, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && len(got) > most {
+		err = fmt.Errorf("%s is larger than %d bytes", path, most)
+	}
+	return got, err
+}
+
+// redirectError is a redirect that is not followed.
+type redirectError struct{ why string }
+
+func (e *redirectError) Error() string { return e.why }
+
+// sameServer follows redirects within one server, and from http to https of
+// one host. Anything else would carry headers, keys and client certificates
+// to where the user did not send them.
+func sameServer(req *http.Request, via []*http.Request) error {
+	const most = 5
+	if len(via) > most {
+		return &redirectError{fmt.Sprintf("redirected more than %d times", most)}
+	}
+	from, last, to := via[0].URL, via[len(via)-1].URL, req.URL
+	switch {
+	case last.Scheme == "https" && to.Scheme != "https":
+		return &redirectError{"redirected from https to " + to.Scheme + ", which is not followed"}
+	case !strings.EqualFold(from.Hostname(), to.Hostname()):
+		return &redirectError{fmt.Sprintf("redirected to another host (%s), which is not followed; use the final address", to.Host)}
+	case from.Scheme == to.Scheme && portOf(from) != portOf(to):
+		return &redirectError{fmt.Sprintf("redirected to another port (%s), which is not followed; use the final address", to.Host)}
+	case !slices.Contains([]string{"http", "https"}, to.Scheme):
+		return &redirectError{"redirected to the scheme " + to.Scheme + ", which is not followed"}
+	}
+	return nil
+}
+
+func portOf(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	if u.Scheme == "https" {
+		return "443"
+	}
+	return "80"
+}
+
+// linkLocalError is a connection to a link-local address, see
+// scaler.HTTPOptions.AllowLinkLocal.
+type linkLocalError struct{ address string }
+
+func (e *linkLocalError) Error() string {
+	return e.address + " is a link-local address, which triggers may not ask"
+}
+
+// refuseLinkLocal runs after name resolution and before each connection.
+func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
+	at, err := netip.ParseAddrPort(address)
+	if err == nil && at.Addr().Unmap().IsLinkLocalUnicast() {
+		return &linkLocalError{address}
+	}
+	return nil
+}

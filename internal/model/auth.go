@@ -1,0 +1,51 @@
+package model
+
+import "github.com/kedago/keda/pkg/scaler"
+
+// Kinds of the objects that hold credentials.
+const (
+	KindTriggerAuthentication        = "TriggerAuthentication"
+	KindClusterTriggerAuthentication = "ClusterTriggerAuthentication"
+)
+
+// AuthSpec is a TriggerAuthentication of either group or a
+// ClusterTriggerAuthentication: where parameters come from, never their values.
+type AuthSpec struct {
+	// Secrets is spec.secretTargetRef, ConfigMaps is spec.configMapTargetRef.
+	Secrets, ConfigMaps []AuthKey
+	// Env is spec.env.
+	Env []AuthEnv
+	// Identity is spec.podIdentity; its Provider is empty when unset.
+	Identity scaler.Identity
+	// EmptyIdentityID says that podIdentity.identityId is there but empty.
+	EmptyIdentityID bool
+	// OAuth2 is spec.oauth2, as far as it can be checked.
+	OAuth2 *AuthOAuth2
+	// Unsupported lists the fields that are set but not acted upon yet, e.g.
+	// "hashiCorpVault".
+	Unsupported []string
+	// Retired lists what is set but has ended, each with what follows it, so
+	// that "uses …" before it makes a sentence.
+	Retired []string
+}
+
+// AuthOAuth2 is spec.oauth2 of an auth object, less its references.
+type AuthOAuth2 struct{ Type, ClientID, TokenURL string }
+
+// AuthKey takes a parameter from a key of a Secret or ConfigMap.
+type AuthKey struct {
+	Parameter string
+	// Name is the object's, in the namespace of the TriggerAuthentication, or
+	// the operator's own for a ClusterTriggerAuthentication.
+	Name string
+	Key  string
+}
+
+// AuthEnv takes a parameter from the environment of the target's container.
+type AuthEnv struct {
+	Parameter string
+	// Name is the variable's.
+	Name string
+	// Container overrides the one that the workload chose.
+	Container string
+}
