@@ -1,0 +1,41 @@
+// Package scalers lists the trigger types of this build. It is the only place
+// that imports all of them; nothing but the composition root, the generator
+// of the documentation and tests imports it.
+package scalers
+
+import (
+	"slices"
+
+	"github.com/kedago/keda/pkg/scaler"
+	"github.com/kedago/keda/pkg/scalers/cron"
+	"github.com/kedago/keda/pkg/scalers/kafka"
+	"github.com/kedago/keda/pkg/scalers/kubernetesevents"
+	"github.com/kedago/keda/pkg/scalers/kubernetesworkload"
+	"github.com/kedago/keda/pkg/scalers/metricsapi"
+	"github.com/kedago/keda/pkg/scalers/mongodb"
+	"github.com/kedago/keda/pkg/scalers/prometheus"
+	"github.com/kedago/keda/pkg/scalers/redis"
+	"github.com/kedago/keda/pkg/scalers/resource"
+	"github.com/kedago/keda/pkg/scalers/sql"
+)
+
+// Catalog returns all trigger types. It panics when two share a name, which
+// no input can cause and a test rules out.
+func Catalog() scaler.Catalog {
+	c, err := scaler.NewCatalog(slices.Concat(
+		cron.Kinds(),
+		kafka.Kinds(),
+		kubernetesevents.Kinds(),
+		kubernetesworkload.Kinds(),
+		metricsapi.Kinds(),
+		mongodb.Kinds(),
+		prometheus.Kinds(),
+		redis.Kinds(),
+		resource.Kinds(),
+		sql.Kinds(),
+	)...)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}

@@ -1,0 +1,169 @@
+package prometheus
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/kedago/keda/internal/conn"
+	"github.com/kedago/keda/pkg/scaler"
+)
+
+// source asks one query. It owns its share of the client.
+type source struct {
+	client *conn.HTTPClient
+	config *config
+	at     *url.URL
+	header http.Header
+}
+
+// answer is what /api/v1/query returns:
+// https://prometheus.io/docs/prometheus/latest/querying/api/
+type answer struct {
+	Status    string `json:"status"`
+	ErrorType string `json:"errorType"`
+	Error     string `json:"error"`
+	Data      struct {
+		ResultType model.ValueType `json:"resultType"`
+		Result     json.RawMessage `json:"result"`
+	} `json:"data"`
+	Warnings []string `json:"warnings"`
+}
+
+// Host implements scaler.Hosted.
+func (s *source) Host() string { return s.at.Host }
+
+// Close implements scaler.Source.
+func (s *source) Close() error { return s.client.Close() }
+
+// Measure implements scaler.Source.
+func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
+	doing := "querying Prometheus at " + s.at.Host
+	got, err := s.client.Do(ctx, s.request(), doing)
+	if err != nil {
+		return scaler.Reading{}, err
+	}
+	var a answer
+	decodeErr := json.Unmarshal(got.Body, &a)
+	if err := refused(got.Status, a, doing); err != nil {
+		return scaler.Reading{}, err
+	}
+	if err := got.Err(s.client.Now(), doing); err != nil {
+		return scaler.Reading{}, err
+	}
+	if decodeErr != nil || a.Status != "success" {
+		return scaler.Reading{}, scaler.BadAnswer(errors.New("the answer is not that of Prometheus' query API; expected the server's address without /api/v1"), "%s", doing)
+	}
+	r, err := s.read(a)
+	if err != nil {
+		return scaler.Reading{}, err
+	}
+	if len(a.Warnings) > 0 && r.Note == "" {
+		r.Note = fmt.Sprintf("the result may be partial; warnings of the server: %d", len(a.Warnings))
+	}
+	return r, nil
+}
+
+// request is a GET, or a POST where the query is too long for proxies.
+func (s *source) request() *http.Request {
+	const longest = 4 << 10
+	if len(s.at.RawQuery) <= longest {
+		return &http.Request{Method: http.MethodGet, URL: s.at, Host: s.at.Host, Header: s.header}
+	}
+	at, header, form := *s.at, s.header.Clone(), s.at.RawQuery
+	at.RawQuery = ""
+	header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return &http.Request{
+		Method: http.MethodPost, URL: &at, Host: at.Host, Header: header, ContentLength: int64(len(form)),
+		Body:    io.NopCloser(bytes.NewReader([]byte(form))),
+		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader([]byte(form))), nil },
+	}
+}
+
+// refused says what the server has against the query. Its text is shown only
+// where it is the parser's, which repeats the user's query and nothing else.
+func refused(status int, a answer, doing string) error {
+	const most = 200
+	if a.Status != "error" || status == http.StatusUnauthorized || status == http.StatusForbidden {
+		return nil
+	}
+	switch a.ErrorType {
+	case "bad_data":
+		if !strings.HasPrefix(a.Error, `invalid parameter "query"`) {
+			return scaler.Misconfigured(errors.New("the server refused the request"), "%s", doing)
+		}
+		text := strings.ToValidUTF8(a.Error[:min(most, len(a.Error))], "")
+		return scaler.Misconfigured(errors.New(text), "%s", doing)
+	case "execution":
+		return scaler.BadAnswer(errors.New("the server could not execute the query"), "%s", doing)
+	case "timeout", "canceled", "unavailable":
+		return scaler.Unreachable(errors.New("the query took too long for the server or was cancelled there"), "%s", doing)
+	}
+	return nil
+}
+
+// read makes one number of the result.
+func (s *source) read(a answer) (scaler.Reading, error) {
+	const doing = "reading the result of the query"
+	var value float64
+	switch a.Data.ResultType {
+	case model.ValScalar:
+		var v model.Scalar
+		if err := json.Unmarshal(a.Data.Result, &v); err != nil {
+			return scaler.Reading{}, scaler.BadAnswer(errors.New("the scalar is malformed"), doing)
+		}
+		value = float64(v.Value)
+	case model.ValString:
+		var v model.String
+		if err := json.Unmarshal(a.Data.Result, &v); err != nil {
+			return scaler.Reading{}, scaler.BadAnswer(errors.New("the string is malformed"), doing)
+		}
+		n, err := strconv.ParseFloat(strings.TrimSpace(v.Value), 64)
+		if err != nil {
+			return scaler.Reading{}, scaler.Misconfigured(errors.New("the result is a string that is no number"), doing)
+		}
+		value = n
+	case model.ValVector:
+		var v model.Vector
+		if err := json.Unmarshal(a.Data.Result, &v); err != nil {
+			return scaler.Reading{}, scaler.BadAnswer(errors.New("the vector is malformed"), doing)
+		}
+		switch {
+		case len(v) == 0:
+			return s.empty()
+		case len(v) > 1:
+			return scaler.Reading{}, scaler.Misconfigured(fmt.Errorf("the query returned %d series; expected one, for example with sum(…)", len(v)), doing)
+		case v[0].Histogram != nil:
+			return scaler.Reading{}, scaler.Misconfigured(errors.New("the query returned a histogram; expected a number, for example with histogram_count(…)"), doing)
+		}
+		value = float64(v[0].Value)
+	case model.ValMatrix:
+		return scaler.Reading{}, scaler.Misconfigured(errors.New("the query returned a range of values; expected one value, for example with avg_over_time(…)"), doing)
+	default:
+		return scaler.Reading{}, scaler.BadAnswer(errors.New("the result has an unknown type"), doing)
+	}
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return scaler.Reading{}, scaler.BadAnswer(fmt.Errorf("the query returned %v; expected a finite number", value), doing)
+	}
+	return scaler.Reading{Value: value}, nil
+}
+
+// empty is what no series means.
+func (s *source) empty() (scaler.Reading, error) {
+	if s.config.zeroWhenEmpty {
+		return scaler.Reading{Note: "the query found no series, which counts as 0 (ignoreNullValues)"}, nil
+	}
+	return scaler.Reading{}, scaler.Missing(errors.New("the query found no series"), "reading the result of the query")
+}
+
+var _ scaler.Hosted = (*source)(nil)

@@ -1,0 +1,172 @@
+// Package promserver runs a real Prometheus for tests, and writes samples to
+// it directly, so that no test waits for a scrape.
+//
+// It owns the process and its folder; both end with the test.
+package promserver
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Server is a running Prometheus.
+type Server struct {
+	// URL is its address, http://127.0.0.1:port.
+	URL string
+}
+
+// Start runs Prometheus until the test ends. Without the binary the test is
+// skipped, or fails where the environment has CI=true.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	binaryPath, err := exec.LookPath("prometheus")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("there is no prometheus binary in PATH; CI needs one")
+		}
+		t.Skip("there is no prometheus binary in PATH")
+	}
+	folder := t.TempDir()
+	config := filepath.Join(folder, "prometheus.yml")
+	if err := os.WriteFile(config, []byte("global: {scrape_interval: 1h}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const tries = 3 // the port may be taken between looking and listening
+	for i := range tries {
+		s, err := start(t, binaryPath, config, filepath.Join(folder, fmt.Sprint("data", i)))
+		if err == nil {
+			return s
+		}
+		t.Logf("starting prometheus: %v", err)
+	}
+	t.Fatal("prometheus did not start")
+	return nil
+}
+
+func start(t testing.TB, binaryPath, config, data string) (*Server, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	address := l.Addr().String()
+	_ = l.Close()
+	var said bytes.Buffer
+	cmd := exec.Command(binaryPath, "--config.file="+config, "--storage.tsdb.path="+data,
+		"--web.listen-address="+address, "--web.enable-remote-write-receiver", "--log.level=warn")
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	stop := func() { _ = cmd.Process.Kill(); <-ended }
+	s := &Server{URL: "http://" + address}
+	if err := s.waitReady(ended); err != nil {
+		stop()
+		return nil, fmt.Errorf("%w: %s", err, said.String())
+	}
+	t.Cleanup(stop)
+	return s, nil
+}
+
+func (s *Server) waitReady(ended <-chan struct{}) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ended:
+			return errors.New("it ended")
+		case <-ctx.Done():
+			return errors.New("it did not become ready")
+		case <-tick.C:
+		}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/-/ready", nil)
+		if err != nil {
+			return err
+		}
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+	}
+}
+
+// Push writes one sample, dated now. Labels are pairs of name and value; the
+// metric's name is the label __name__.
+func (s *Server) Push(t testing.TB, value float64, labels map[string]string) {
+	t.Helper()
+	body := literal(writeRequest(value, time.Now(), labels))
+	req, err := http.NewRequest(http.MethodPost, s.URL+"/api/v1/write", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-protobuf")
+	req.Header.Set("Content-Encoding", "snappy")
+	req.Header.Set("X-Prometheus-Remote-Write-Version", "0.1.0")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode/100 != 2 {
+		said, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
+		t.Fatalf("writing a sample: %s: %s", resp.Status, said)
+	}
+}
+
+// writeRequest is a prometheus.WriteRequest with one series of one sample, see
+// prompb/remote.proto and prompb/types.proto of Prometheus.
+func writeRequest(value float64, at time.Time, labels map[string]string) []byte {
+	var names []string
+	for n := range labels {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	var series []byte
+	for _, n := range names {
+		var label []byte
+		label = protowire.AppendTag(label, 1, protowire.BytesType)
+		label = protowire.AppendString(label, n)
+		label = protowire.AppendTag(label, 2, protowire.BytesType)
+		label = protowire.AppendString(label, labels[n])
+		series = protowire.AppendTag(series, 1, protowire.BytesType)
+		series = protowire.AppendBytes(series, label)
+	}
+	var sample []byte
+	sample = protowire.AppendTag(sample, 1, protowire.Fixed64Type)
+	sample = protowire.AppendFixed64(sample, math.Float64bits(value))
+	sample = protowire.AppendTag(sample, 2, protowire.VarintType)
+	sample = protowire.AppendVarint(sample, uint64(at.UnixMilli())) //nolint:gosec // after 1970
+	series = protowire.AppendTag(series, 2, protowire.BytesType)
+	series = protowire.AppendBytes(series, sample)
+	return protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), series)
+}
+
+// literal is data in the snappy block format, uncompressed: its length, then
+// one literal with a length of two bytes.
+func literal(data []byte) []byte {
+	const twoBytes = 61 << 2
+	out := binary.AppendUvarint(nil, uint64(len(data)))
+	out = append(out, twoBytes)
+	out = binary.LittleEndian.AppendUint16(out, uint16(len(data)-1)) //nolint:gosec // one sample is small
+	return append(out, data...)
+}
