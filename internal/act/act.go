@@ -92,6 +92,9 @@ func (e *ForeignHPAError) Error() string {
 	return fmt.Sprintf("HorizontalPodAutoscaler %s/%s exists and belongs to %s; expected it to be ours or not to exist", e.Namespace, e.Name, e.Owner)
 }
 
+// ForeignHPA marks the error for callers that do not know this package.
+func (e *ForeignHPAError) ForeignHPA() {}
+
 // ApplyHPA makes the cluster's HPA what want says, by server-side apply, and
 // says whether anything had to be written. With takeOver an HPA of somebody
 // else is adopted.

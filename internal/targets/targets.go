@@ -8,7 +8,6 @@ package targets
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -28,10 +27,10 @@ import (
 )
 
 // ErrNotFound says that the target does not exist (yet).
-var ErrNotFound = errors.New("the scale target does not exist")
+var ErrNotFound = model.ErrTargetNotFound
 
 // ErrNoScale says that the target's kind has no scale subresource or is unknown.
-var ErrNoScale = errors.New("the scale target's kind is unknown to the cluster or can't be scaled")
+var ErrNoScale = model.ErrTargetNotScalable
 
 // Scale is what is known of a target.
 type Scale struct {
@@ -57,10 +56,25 @@ type Tracker struct {
 	notify func(ID)
 
 	mu      sync.Mutex
-	watched map[schema.GroupVersionKind]bool
+	watched map[schema.GroupVersionKind]*watched
 	written map[ID]write
 	other   map[ID]Scale // last read scales of kinds that only metadata is watched of
 }
+
+// watched is a kind that is watched.
+type watched struct {
+	informer cache.Informer
+	// failedAt is when waiting for its first list was given up.
+	failedAt time.Time
+}
+
+const (
+	// listPatience is how long the first list of a kind is waited for.
+	listPatience = 5 * time.Second
+	// listRetry is how long nobody waits again after that: a kind that the
+	// operator may not list must not hold up those that scale other kinds.
+	listRetry = 30 * time.Second
+)
 
 // write is a count of ours that the watch has not shown yet.
 type write struct {
@@ -77,7 +91,7 @@ const writeTrust = 10 * time.Second
 func New(c cache.Cache, scales scale.ScalesGetter, mapper meta.RESTMapper, now func() time.Time, notify func(ID)) *Tracker {
 	return &Tracker{
 		cache: c, scales: scales, mapper: mapper, now: now, notify: notify,
-		watched: map[schema.GroupVersionKind]bool{}, written: map[ID]write{}, other: map[ID]Scale{},
+		watched: map[schema.GroupVersionKind]*watched{}, written: map[ID]write{}, other: map[ID]Scale{},
 	}
 }
 
@@ -201,13 +215,31 @@ var (
 	statefulSetKind = appsv1.SchemeGroupVersion.WithKind("StatefulSet")
 )
 
-// watch starts the informer of a kind, once, with a handler that notifies.
+// watch makes sure that a kind is watched and has been listed.
 func (t *Tracker) watch(ctx context.Context, gvk schema.GroupVersionKind) error {
+	informer, failedAt, err := t.informer(ctx, gvk)
+	if err != nil || informer.HasSynced() {
+		return err
+	}
+	if failedAt.IsZero() || t.now().Sub(failedAt) > listRetry {
+		ctx, cancel := context.WithTimeout(ctx, listPatience)
+		defer cancel()
+		if toolscache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+			return nil
+		}
+		t.mu.Lock()
+		t.watched[gvk].failedAt = t.now()
+		t.mu.Unlock()
+	}
+	return fmt.Errorf("watching %s: the API server gives no list of them; the operator needs get, list and watch on them", gvk)
+}
+
+// informer starts the informer of a kind, once, with a handler that notifies.
+func (t *Tracker) informer(ctx context.Context, gvk schema.GroupVersionKind) (informer cache.Informer, failedAt time.Time, err error) {
 	t.mu.Lock()
-	done := t.watched[gvk]
-	t.mu.Unlock()
-	if done {
-		return nil
+	defer t.mu.Unlock()
+	if w := t.watched[gvk]; w != nil {
+		return w.informer, w.failedAt, nil
 	}
 	var obj client.Object
 	switch gvk {
@@ -220,20 +252,16 @@ func (t *Tracker) watch(ctx context.Context, gvk schema.GroupVersionKind) error 
 		m.SetGroupVersionKind(gvk)
 		obj = m
 	}
-	informer, err := t.cache.GetInformer(ctx, obj)
+	// It does not wait, so the lock is not held over I/O.
+	informer, err = t.cache.GetInformer(ctx, obj, cache.BlockUntilSynced(false))
 	if err != nil {
-		return fmt.Errorf("watching %s: %w", gvk, err)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.watched[gvk] {
-		return nil
+		return nil, failedAt, fmt.Errorf("watching %s: %w", gvk, err)
 	}
 	if _, err := informer.AddEventHandler(t.handler(gvk)); err != nil {
-		return fmt.Errorf("watching %s: %w", gvk, err)
+		return nil, failedAt, fmt.Errorf("watching %s: %w", gvk, err)
 	}
-	t.watched[gvk] = true
-	return nil
+	t.watched[gvk] = &watched{informer: informer}
+	return informer, failedAt, nil
 }
 
 func (t *Tracker) handler(gvk schema.GroupVersionKind) toolscache.ResourceEventHandler {

@@ -1,0 +1,170 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/kedago/keda/internal/act"
+	"github.com/kedago/keda/internal/controller"
+	"github.com/kedago/keda/internal/metricsapi"
+	"github.com/kedago/keda/internal/model"
+	"github.com/kedago/keda/internal/poll"
+	"github.com/kedago/keda/internal/pool"
+	"github.com/kedago/keda/internal/scaling"
+	"github.com/kedago/keda/internal/secret"
+	"github.com/kedago/keda/internal/store"
+	"github.com/kedago/keda/internal/targets"
+	"github.com/kedago/keda/internal/version"
+	"github.com/kedago/keda/pkg/scaler"
+	"github.com/kedago/keda/pkg/scaler/param"
+)
+
+// operator is everything that one process runs.
+type operator struct {
+	store  *store.Store
+	pool   *pool.Pool
+	poller *poll.Poller
+	loop   *scaling.Loop
+	set    *controller.Set
+}
+
+// RunAll runs all roles in this process until ctx ends.
+func RunAll(ctx context.Context, catalog scaler.Catalog, o Options) error {
+	cfg, err := restConfig(o)
+	if err != nil {
+		return err
+	}
+	mgr, err := newManager(ctx, cfg, o)
+	if err != nil {
+		return err
+	}
+	op, err := build(cfg, mgr, catalog, o)
+	if err != nil {
+		return err
+	}
+	if err := op.addMetricsAPI(cfg, mgr, o); err != nil {
+		return err
+	}
+	for _, r := range []func(context.Context) error{op.poller.Run, op.loop.Run} {
+		if err := mgr.Add(manager.RunnableFunc(r)); err != nil {
+			return fmt.Errorf("adding a part of the operator: %w", err)
+		}
+	}
+	o.Log.Info("starting", "version", version.Get().String())
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("running the operator: %w", err)
+	}
+	return nil
+}
+
+// build makes the operator's parts and connects them.
+func build(cfg *rest.Config, mgr ctrl.Manager, catalog scaler.Catalog, o Options) (*operator, error) {
+	scales, err := newScales(cfg, mgr)
+	if err != nil {
+		return nil, err
+	}
+	op := &operator{store: store.New(), pool: pool.New()}
+	actor := act.New(mgr.GetClient(), mgr.GetAPIReader(), scales, mgr.GetEventRecorder("keda-operator"))
+	view := clusterView{cached: mgr.GetClient(), live: mgr.GetAPIReader(), eventView: eventView{mgr.GetCache()}}
+	now := time.Now
+	tracker := targets.New(mgr.GetCache(), scales, mgr.GetRESTMapper(), now, func(id targets.ID) { op.set.TargetChanged(id, op.loop.Notify) })
+
+	options := &controller.Options{
+		Client: mgr.GetClient(), Catalog: catalog, Writer: actor, Targets: tracker, Store: op.store,
+		Resolver: &secret.Resolver{
+			Reader: newClusterReader(mgr), ClusterNamespace: o.ClusterObjectNamespace, Params: parametersOf(catalog),
+		},
+		Log:      o.Log, Version: version.Get().Version,
+		Env: func(w *model.Workload, trigger int, identity scaler.Identity) scaler.Env {
+			return scaler.Env{
+				Log:  o.Log.With("workload", w.Key.String(), "trigger", trigger),
+				Pool: op.pool, Namespace: w.Key.Namespace, Object: w.Key.Name,
+				Cluster: view, Now: now, Identity: identity, HTTP: o.HTTP,
+			}
+		},
+	}
+	op.set = controller.NewSet(options)
+	op.poller = poll.New(poll.Options{
+		Store: op.store, Log: o.Log, ProbeInterval: o.IdleProbeInterval,
+		OnDenied: op.set.Again, Jitter: rand.Float64,
+	})
+	op.loop = scaling.New(scaling.Options{
+		Store: op.store, Targets: tracker, Writer: writer{actor, op.set}, Poller: op.poller,
+		Clock: clock.RealClock{}, Log: o.Log, Workers: o.ScalingWorkers,
+	})
+	options.Poller, options.Loop = op.poller, op.loop
+	return op, op.set.Register(mgr, o.ScaledObjectReconciles)
+}
+
+// parametersOf describes the parameters of a catalog's trigger types.
+func parametersOf(catalog scaler.Catalog) func(string) []param.Info {
+	return func(triggerType string) []param.Info {
+		kind, ok := catalog.Lookup(triggerType)
+		if !ok {
+			return nil
+		}
+		return kind.New().Params().Describe()
+	}
+}
+
+// writer is the scaling loop's: counts by the actor, statuses by the kinds.
+type writer struct {
+	*act.Actor
+	*controller.Set
+}
+
+// addMetricsAPI serves the external metrics API. It is ready when this
+// process measures: with leader election, on the leader only.
+func (op *operator) addMetricsAPI(cfg *rest.Config, mgr ctrl.Manager, o Options) error {
+	var measuring atomic.Bool
+	ready := func() error {
+		if !measuring.Load() {
+			return fmt.Errorf("this replica does not measure: it is starting, or another one leads")
+		}
+		return nil
+	}
+	server, err := metricsapi.New(metricSource{store: op.store, poller: op.poller, now: time.Now}, metricsapi.Options{
+		BindAddress: o.BindAddress, SecurePort: o.SecurePort,
+		CertFile: filepath.Join(o.CertDir, "tls.crt"), KeyFile: filepath.Join(o.CertDir, "tls.key"),
+		Cluster: cfg, Ready: ready, Logger: slog.New(o.Log.Handler()),
+	})
+	if err != nil {
+		return err
+	}
+	if err := mgr.Add(everywhere{server.Run}); err != nil {
+		return fmt.Errorf("adding the metrics API: %w", err)
+	}
+	err = mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		measuring.Store(true)
+		<-ctx.Done()
+		return nil
+	}))
+	if err != nil {
+		return fmt.Errorf("adding the readiness: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the liveness check: %w", err)
+	}
+	return mgr.AddReadyzCheck("started", func(*http.Request) error { return ready() })
+}
+
+// everywhere is a runnable that does not wait for leadership.
+type everywhere struct {
+	run func(context.Context) error
+}
+
+func (e everywhere) Start(ctx context.Context) error { return e.run(ctx) }
+
+func (e everywhere) NeedLeaderElection() bool { return false }

@@ -1,0 +1,130 @@
+package controller
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/kedago/keda/internal/model"
+	"github.com/kedago/keda/internal/targets"
+)
+
+// index remembers which workloads use what, so that a change of a Secret, an
+// auth object or a target finds its users without a list call.
+type index struct {
+	mu      sync.Mutex
+	users   map[model.Reference]map[model.Key]bool
+	uses    map[model.Key][]model.Reference
+	targets map[targets.ID]map[model.Key]claim
+	target  map[model.Key]targets.ID
+}
+
+// claim orders the workloads that want the same target.
+type claim struct {
+	created int64
+	uid     string
+}
+
+func newIndex() *index {
+	return &index{
+		users: map[model.Reference]map[model.Key]bool{}, uses: map[model.Key][]model.Reference{},
+		targets: map[targets.ID]map[model.Key]claim{}, target: map[model.Key]targets.ID{},
+	}
+}
+
+// setUses replaces what a workload uses, and says whether there is something
+// that it did not use before.
+func (x *index) setUses(key model.Key, refs []model.Reference) (more bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, r := range refs {
+		more = more || !slices.Contains(x.uses[key], r)
+	}
+	for _, r := range x.uses[key] {
+		delete(x.users[r], key)
+		if len(x.users[r]) == 0 {
+			delete(x.users, r)
+		}
+	}
+	x.uses[key] = slices.Clone(refs)
+	for _, r := range refs {
+		if x.users[r] == nil {
+			x.users[r] = map[model.Key]bool{}
+		}
+		x.users[r][key] = true
+	}
+	return more
+}
+
+// usersOf lists the workloads that use a reference.
+func (x *index) usersOf(r model.Reference) []model.Key {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Collect(maps.Keys(x.users[r]))
+}
+
+// claimTarget says that a workload scales a target, and returns the workload
+// that came first if that is another one. What had to wait before is returned
+// as freed when the claim moves away from its old target.
+func (x *index) claimTarget(w *model.Workload, id targets.ID) (rival *model.Key, freed []model.Key) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if old, ok := x.target[w.Key]; ok && old != id {
+		freed = x.release(w.Key)
+	}
+	if x.targets[id] == nil {
+		x.targets[id] = map[model.Key]claim{}
+	}
+	x.targets[id][w.Key] = claim{created: w.CreatedAt.Unix(), uid: w.UID}
+	x.target[w.Key] = id
+	first := w.Key
+	for k := range x.targets[id] {
+		if before(x.targets[id][k], k, x.targets[id][first], first) {
+			first = k
+		}
+	}
+	if first != w.Key {
+		rival = &first
+	}
+	return rival, freed
+}
+
+func before(a claim, ak model.Key, b claim, bk model.Key) bool {
+	if a.created != b.created {
+		return a.created < b.created
+	}
+	return strings.Compare(ak.String(), bk.String()) < 0
+}
+
+// release gives a target up and returns who else wanted it. Called with the
+// lock held.
+func (x *index) release(key model.Key) []model.Key {
+	id, ok := x.target[key]
+	if !ok {
+		return nil
+	}
+	delete(x.target, key)
+	delete(x.targets[id], key)
+	others := slices.Collect(maps.Keys(x.targets[id]))
+	if len(others) == 0 {
+		delete(x.targets, id)
+	}
+	return others
+}
+
+// remove forgets a workload and returns who waited for its target.
+func (x *index) remove(key model.Key) []model.Key {
+	x.setUses(key, nil)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.uses, key)
+	return x.release(key)
+}
+
+// usersOfTarget lists the workloads that scale a target.
+func (x *index) usersOfTarget(id targets.ID) []model.Key {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Collect(maps.Keys(x.targets[id]))
+}

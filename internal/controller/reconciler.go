@@ -1,0 +1,383 @@
+// Package controller holds the reconcilers: they load an object, convert it,
+// resolve its credentials, check it, and hand it to the poller, the store and
+// the scaling loop. They make the HPA what it should be.
+//
+// They decide no replica count and write only through act.
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/kedago/keda/internal/decide"
+	"github.com/kedago/keda/internal/lint"
+	"github.com/kedago/keda/internal/model"
+	"github.com/kedago/keda/internal/poll"
+	"github.com/kedago/keda/internal/scaling"
+	"github.com/kedago/keda/internal/store"
+	"github.com/kedago/keda/internal/targets"
+	"github.com/kedago/keda/pkg/scaler"
+	"github.com/kedago/keda/pkg/scaler/param"
+)
+
+// Writer is what the reconcilers need of act.
+type Writer interface {
+	Scale(ctx context.Context, gvr schema.GroupVersionResource, namespace, name string, replicas int32) (string, error)
+	PatchMeta(ctx context.Context, before, after client.Object) error
+	PatchStatus(ctx context.Context, before, after client.Object) error
+	ApplyHPA(ctx context.Context, want *autoscalingv2.HorizontalPodAutoscaler, takeOver bool) (bool, error)
+	DeleteHPA(ctx context.Context, namespace, name string, owner metav1.Object) (bool, error)
+	Event(about runtime.Object, eventType, reason, message string)
+}
+
+// Resolver resolves what a trigger's authenticationRef and environment give.
+type Resolver interface {
+	Resolve(ctx context.Context, w *model.Workload, trigger int) (model.Credentials, param.Problems)
+}
+
+// Poller measures triggers.
+type Poller interface {
+	Set(ctx context.Context, key model.Key, triggers []poll.Trigger)
+	Remove(key model.Key)
+}
+
+// Loop decides.
+type Loop interface {
+	Set(scaling.Subject)
+	Remove(model.Key)
+	Notify(model.Key)
+	Status(model.Key) (model.Status, bool)
+}
+
+// Targets reads scale targets.
+type Targets interface {
+	Get(ctx context.Context, id targets.ID) (targets.Scale, error)
+}
+
+// Options are what all reconcilers share; all are required.
+type Options struct {
+	Client   client.Client
+	Catalog  scaler.Catalog
+	Writer   Writer
+	Resolver Resolver
+	Poller   Poller
+	Store    *store.Store
+	Loop     Loop
+	Targets  Targets
+	// Env makes a scaler's surroundings.
+	Env     func(w *model.Workload, trigger int, identity scaler.Identity) scaler.Env
+	Log     *slog.Logger
+	Version string
+}
+
+// reconciler reconciles one API kind.
+type reconciler struct {
+	*Options
+	kind  Kind
+	index *index
+	watch *referenceWatch
+	again func(model.Key) // queues a workload of any kind
+}
+
+// Reconcile implements reconcile.Reconciler.
+func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	key := model.Key{Group: r.kind.Group, Kind: r.kind.Name, Namespace: req.Namespace, Name: req.Name}
+	obj := r.kind.New()
+	if err := r.Client.Get(ctx, req.NamespacedName, obj); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.forget(key)
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, fmt.Errorf("reading %s: %w", key, err)
+	}
+	w, problems := r.kind.Convert(obj)
+	if !obj.GetDeletionTimestamp().IsZero() {
+		return ctrl.Result{}, r.finalize(ctx, obj, w)
+	}
+	if done, err := r.mark(ctx, obj, w); done || err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{}, r.apply(ctx, obj, w, problems)
+}
+
+// forget drops everything known of an object that has gone.
+func (r *reconciler) forget(key model.Key) {
+	r.Poller.Remove(key)
+	r.Loop.Remove(key)
+	r.Store.Remove(key)
+	for _, k := range r.index.remove(key) {
+		r.again(k)
+	}
+}
+
+// mark adds our finalizer and label in one write; the watch then brings the
+// object back.
+func (r *reconciler) mark(ctx context.Context, obj client.Object, w *model.Workload) (done bool, err error) {
+	before := obj.DeepCopyObject().(client.Object)
+	changed := controllerutil.AddFinalizer(obj, r.kind.Finalizer)
+	labels := obj.GetLabels()
+	if k, v := w.HPA.SelectorKey, w.HPA.SelectorValue; k != "" && labels[k] != v {
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		labels[k] = v
+		obj.SetLabels(labels)
+		changed = true
+	}
+	if !changed {
+		return false, nil
+	}
+	err = r.Writer.PatchMeta(ctx, before, obj)
+	if apierrors.IsConflict(err) {
+		return true, nil // a newer version is on its way here
+	}
+	return false, err
+}
+
+// plan is what the steps of apply hand on.
+type plan struct {
+	prepared lint.Prepared
+	creds    []model.Credentials
+	refs     []model.Reference
+	problems param.Problems
+}
+
+func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Workload, problems param.Problems) error {
+	p := plan{problems: append(problems, lint.Workload(w)...)}
+	if rival := r.claim(w, &p); rival == nil && len(w.Unsupported) == 0 {
+		r.prepare(ctx, w, &p)
+	}
+	if r.index.setUses(w.Key, p.refs) {
+		// A change after it was read, but before this, went unnoticed.
+		r.again(w.Key)
+	}
+	for _, ref := range p.refs {
+		if err := r.watch.start(ctx, ref); err != nil {
+			return err
+		}
+	}
+	usable := p.problems.Err() == nil && len(w.Unsupported) == 0
+	subject := scaling.Subject{Workload: w, Metrics: p.prepared.Metrics, Problems: p.problems, Previous: r.kind.Status(obj)}
+	if !usable {
+		r.Poller.Remove(w.Key)
+		r.Store.Remove(w.Key)
+		r.Loop.Set(subject)
+		return nil
+	}
+	for i, t := range w.Triggers {
+		p.prepared.Metrics[i].UseCached = t.UseCached
+	}
+	r.Store.SetEntry(store.Entry{
+		Key: w.Key, Interval: w.PollingInterval, SelectorKey: w.HPA.SelectorKey, SelectorValue: w.HPA.SelectorValue, Metrics: p.prepared.Metrics,
+	})
+	if w.Pause.Paused {
+		r.Poller.Remove(w.Key)
+	} else {
+		r.Poller.Set(ctx, w.Key, r.triggers(w, &p))
+	}
+	err := r.applyHPA(ctx, obj, w, &p, &subject)
+	r.Loop.Set(subject)
+	return err
+}
+
+// claim makes sure that two objects never scale one target: the older one does.
+func (r *reconciler) claim(w *model.Workload, p *plan) *model.Key {
+	if w.Job != nil {
+		return nil
+	}
+	id, err := targets.IDOf(w.Key.Namespace, w.Target)
+	if err != nil {
+		p.problems.Errorf("spec.scaleTargetRef", "%v", err)
+		return nil
+	}
+	rival, freed := r.index.claimTarget(w, id)
+	for _, k := range freed {
+		r.again(k)
+	}
+	if rival != nil {
+		p.problems.Errorf("spec.scaleTargetRef", "%s %s is already scaled by %s; expected one object per target", id.GVK.Kind, id.Name, *rival)
+		p.problems.Hint("put all triggers into one object, or delete one of the two")
+	}
+	return rival
+}
+
+// prepare resolves credentials and decodes every trigger.
+func (r *reconciler) prepare(ctx context.Context, w *model.Workload, p *plan) {
+	values := make([]param.Values, len(w.Triggers))
+	p.creds = make([]model.Credentials, len(w.Triggers))
+	seen := map[model.Reference]bool{}
+	for i, t := range w.Triggers {
+		creds, problems := r.Resolver.Resolve(ctx, w, i)
+		p.problems = append(p.problems, problems...)
+		p.creds[i] = creds
+		for _, ref := range creds.Used {
+			if !seen[ref] {
+				seen[ref] = true
+				p.refs = append(p.refs, ref)
+			}
+		}
+		values[i] = param.Values{
+			Metadata: t.Metadata, Auth: creds.Values, Env: creds.Env, EnvNames: w.Key.Group == model.GroupFirst,
+			// A missing credential has its own problem; it is not missing twice.
+			AllAuthPending: problems.Err() != nil, EnvPending: problems.Err() != nil,
+		}
+	}
+	prepared, problems := lint.Prepare(r.Catalog, w, values)
+	p.prepared = prepared
+	p.problems = append(p.problems, problems...)
+}
+
+func (r *reconciler) triggers(w *model.Workload, p *plan) []poll.Trigger {
+	out := make([]poll.Trigger, len(w.Triggers))
+	for i, t := range w.Triggers {
+		cfg := p.prepared.Configs[i]
+		if _, native := cfg.(scaler.Native); native {
+			continue
+		}
+		out[i] = poll.Trigger{
+			Identity: identity(w, i, p.creds[i].Digest),
+			Kind:     t.Type, Config: cfg,
+			Env:      r.Env(w, i, p.creds[i].Identity),
+			Interval: w.PollingInterval, Activation: p.prepared.Metrics[i].Activation,
+		}
+	}
+	return out
+}
+
+// applyHPA makes the HPA what the workload calls for. What stands in the way
+// of it becomes a problem of the subject; only what may pass by itself is
+// returned as an error.
+func (r *reconciler) applyHPA(ctx context.Context, obj client.Object, w *model.Workload, p *plan, subject *scaling.Subject) error {
+	if old := subject.Previous.HPAName; old != "" && old != w.HPA.Name {
+		if _, err := r.Writer.DeleteHPA(ctx, w.Key.Namespace, old, obj); err != nil {
+			return err
+		}
+	}
+	if !decide.NeedsHPA(w) {
+		_, err := r.Writer.DeleteHPA(ctx, w.Key.Namespace, w.HPA.Name, obj)
+		return err
+	}
+	id, err := targets.IDOf(w.Key.Namespace, w.Target)
+	if err != nil {
+		return err
+	}
+	if _, err := r.Targets.Get(ctx, id); err != nil {
+		if errors.Is(err, targets.ErrNotFound) || errors.Is(err, targets.ErrNoScale) {
+			return nil // the loop says so in the status; a watch brings us back
+		}
+		return err
+	}
+	want, err := decide.HPA(w, p.prepared.Metrics, r.Version, owner(r.kind, obj))
+	if err != nil {
+		subject.Problems.Errorf("spec", "%v", err)
+		return nil
+	}
+	_, err = r.Writer.ApplyHPA(ctx, want, takesOver(obj))
+	if foreign, ok := asForeign(err); ok {
+		subject.Problems.Errorf("spec.advanced.horizontalPodAutoscalerConfig.name", "%v", foreign)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var have autoscalingv2.HorizontalPodAutoscaler
+	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(want), &have); err == nil {
+		subject.HPA = decide.ViewHPA(&have)
+	}
+	return nil
+}
+
+// finalize removes what belongs to a deleted object and lets it go.
+func (r *reconciler) finalize(ctx context.Context, obj client.Object, w *model.Workload) error {
+	status, known := r.Loop.Status(w.Key)
+	if !known {
+		status = r.kind.Status(obj)
+	}
+	r.forget(w.Key)
+	if !controllerutil.ContainsFinalizer(obj, r.kind.Finalizer) {
+		return nil
+	}
+	for _, name := range []string{w.HPA.Name, status.HPAName} {
+		if name == "" {
+			continue
+		}
+		if _, err := r.Writer.DeleteHPA(ctx, w.Key.Namespace, name, obj); err != nil {
+			return err
+		}
+	}
+	if err := r.restore(ctx, w, status); err != nil {
+		return err
+	}
+	before := obj.DeepCopyObject().(client.Object)
+	controllerutil.RemoveFinalizer(obj, r.kind.Finalizer)
+	err := r.Writer.PatchMeta(ctx, before, obj)
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	if err == nil {
+		r.Writer.Event(obj, corev1.EventTypeWarning, w.Key.Kind+"Deleted", w.Key.Kind+" was deleted")
+	}
+	return err
+}
+
+// restore gives a target its original count back when the user asked for it.
+func (r *reconciler) restore(ctx context.Context, w *model.Workload, status model.Status) error {
+	if !w.RestoreReplicas || status.OriginalReplicas == nil || w.Job != nil {
+		return nil
+	}
+	id, err := targets.IDOf(w.Key.Namespace, w.Target)
+	if err != nil {
+		return nil // it never scaled anything
+	}
+	scale, err := r.Targets.Get(ctx, id)
+	if errors.Is(err, targets.ErrNotFound) || errors.Is(err, targets.ErrNoScale) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if scale.Replicas == *status.OriginalReplicas {
+		return nil
+	}
+	gvr := schema.GroupVersionResource{Group: scale.GVKR.Group, Version: scale.GVKR.Version, Resource: scale.GVKR.Resource}
+	_, err = r.Writer.Scale(ctx, gvr, id.Namespace, id.Name, *status.OriginalReplicas)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// writeStatus writes what changed between two statuses, and events.
+func (r *reconciler) writeStatus(ctx context.Context, key model.Key, before, after model.Status, evs []decide.Event) error {
+	obj := r.kind.New()
+	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: key.Namespace, Name: key.Name}, obj); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if !obj.GetDeletionTimestamp().IsZero() {
+		return nil
+	}
+	for _, e := range evs {
+		r.Writer.Event(obj, e.Type, e.Reason, e.Message)
+	}
+	if decide.Equal(before, after) {
+		return nil
+	}
+	// The cache may not show our last write yet, so the patch is made from
+	// what was written last, not from what the cache shows.
+	was := obj.DeepCopyObject().(client.Object)
+	r.kind.SetStatus(was, before)
+	r.kind.SetStatus(obj, after)
+	return r.Writer.PatchStatus(ctx, was, obj)
+}

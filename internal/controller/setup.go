@@ -1,0 +1,163 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/kedago/keda/internal/decide"
+	"github.com/kedago/keda/internal/model"
+	"github.com/kedago/keda/internal/targets"
+)
+
+// Set is the reconcilers of all kinds with what they share.
+type Set struct {
+	index       *index
+	reconcilers map[kindKey]*reconciler
+	queues      map[kindKey]chan event.GenericEvent
+	watch       *referenceWatch
+}
+
+type kindKey struct {
+	group model.Group
+	name  string
+}
+
+func keyOf(k model.Key) kindKey { return kindKey{k.Group, k.Kind} }
+
+// NewSet makes the reconcilers. The options' Loop and Poller may still be unset.
+func NewSet(o *Options) *Set {
+	s := &Set{index: newIndex(), reconcilers: map[kindKey]*reconciler{}, queues: map[kindKey]chan event.GenericEvent{}}
+	s.watch = &referenceWatch{changed: s.ReferenceChanged, started: map[string]bool{}}
+	for _, k := range Kinds() {
+		key := kindKey{k.Group, k.Name}
+		s.queues[key] = make(chan event.GenericEvent, queueLength)
+		s.reconcilers[key] = &reconciler{Options: o, kind: k, index: s.index, again: s.Again, watch: s.watch}
+	}
+	return s
+}
+
+// queueLength lets informers' goroutines go on while a queue is being drained.
+const queueLength = 1024
+
+// Register adds the controllers to the manager.
+func (s *Set) Register(mgr ctrl.Manager, concurrency int) error {
+	s.watch.cache = mgr.GetCache()
+	for _, k := range Kinds() {
+		key := kindKey{k.Group, k.Name}
+		err := ctrl.NewControllerManagedBy(mgr).
+			Named(string(k.Group) + "/" + k.Name).
+			For(k.New()).
+			Owns(&autoscalingv2.HorizontalPodAutoscaler{}).
+			WatchesRawSource(source.Channel(s.queues[key], &handler.EnqueueRequestForObject{})).
+			WithOptions(ctrlcontroller.Options{MaxConcurrentReconciles: concurrency}).
+			Complete(s.reconcilers[key])
+		if err != nil {
+			return fmt.Errorf("registering the controller of %s %s: %w", k.Group, k.Name, err)
+		}
+	}
+	return nil
+}
+
+// Again queues a workload.
+func (s *Set) Again(key model.Key) {
+	q := s.queues[keyOf(key)]
+	if q == nil {
+		return
+	}
+	obj := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
+	q <- event.GenericEvent{Object: obj}
+}
+
+// ReferenceChanged queues the users of an object.
+func (s *Set) ReferenceChanged(r model.Reference) {
+	for _, k := range s.index.usersOf(r) {
+		s.Again(k)
+	}
+}
+
+// TargetChanged queues the workloads that scale a target.
+func (s *Set) TargetChanged(id targets.ID, notify func(model.Key)) {
+	for _, k := range s.index.usersOfTarget(id) {
+		notify(k)
+		s.Again(k)
+	}
+}
+
+// WriteStatus implements the scaling loop's writer.
+func (s *Set) WriteStatus(ctx context.Context, key model.Key, before, after model.Status, events []decide.Event) error {
+	r := s.reconcilers[keyOf(key)]
+	if r == nil {
+		return fmt.Errorf("writing the status of %s: the kind is unknown", key)
+	}
+	return r.writeStatus(ctx, key, before, after, events)
+}
+
+// referenceWatch watches the metadata of Secrets, ConfigMaps and auth objects,
+// each kind from its first use on.
+type referenceWatch struct {
+	cache   cache.Cache
+	changed func(model.Reference)
+
+	mu      sync.Mutex
+	started map[string]bool
+}
+
+// start watches the kind of a reference.
+func (w *referenceWatch) start(ctx context.Context, r model.Reference) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.started[r.Kind] {
+		return nil
+	}
+	kinds, ok := referenceKinds[r.Kind]
+	if !ok {
+		return nil // targets have a watch of their own
+	}
+	for _, obj := range kinds() {
+		// Nobody waits for the first list: what it brings is told as a change.
+		informer, err := w.cache.GetInformer(ctx, obj, cache.BlockUntilSynced(false))
+		if err != nil {
+			return fmt.Errorf("watching %s: %w", r.Kind, err)
+		}
+		if _, err = informer.AddEventHandler(w.handler(r.Kind)); err != nil {
+			return fmt.Errorf("watching %s: %w", r.Kind, err)
+		}
+	}
+	w.started[r.Kind] = true
+	return nil
+}
+
+func (w *referenceWatch) handler(kind string) toolscache.ResourceEventHandler {
+	tell := func(obj any) {
+		if gone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+			obj = gone.Obj
+		}
+		if o, ok := obj.(client.Object); ok {
+			w.changed(model.Reference{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()})
+		}
+	}
+	return toolscache.ResourceEventHandlerFuncs{
+		AddFunc: tell,
+		UpdateFunc: func(before, after any) {
+			b, _ := before.(client.Object)
+			a, ok := after.(client.Object)
+			if ok && b != nil && a.GetResourceVersion() == b.GetResourceVersion() {
+				return // a resync
+			}
+			tell(after)
+		},
+		DeleteFunc: tell,
+	}
+}

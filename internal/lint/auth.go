@@ -1,0 +1,65 @@
+package lint
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/kedago/keda/internal/model"
+	"github.com/kedago/keda/pkg/scaler/param"
+)
+
+// Auth checks an auth object of any kind by itself.
+func Auth(a *model.AuthSpec) param.Problems {
+	var ps param.Problems
+	entries("spec.secretTargetRef", a.Secrets, &ps)
+	entries("spec.configMapTargetRef", a.ConfigMaps, &ps)
+	for i, e := range a.Env {
+		path := fmt.Sprintf("spec.env[%d]", i)
+		required(path+".parameter", e.Parameter, "the trigger's parameter that it gives", &ps)
+		required(path+".name", e.Name, "the name of an environment variable", &ps)
+	}
+	identity(a, &ps)
+	if o := a.OAuth2; o != nil {
+		required("spec.oauth2.clientId", o.ClientID, "the client's ID", &ps)
+		if u, err := url.Parse(o.TokenURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			// The address may hold credentials, so it is not shown.
+			ps.Errorf("spec.oauth2.tokenUrl", "is missing or malformed; expected an address such as https://login.example.org/token")
+		}
+	}
+	for _, field := range a.Unsupported {
+		ps.Errorf("spec."+field, "is not supported yet; supported are secretTargetRef, configMapTargetRef and env")
+	}
+	for _, what := range a.Retired {
+		ps.Errorf("spec.podIdentity.provider", "found %s", what)
+	}
+	return ps
+}
+
+func entries(field string, keys []model.AuthKey, ps *param.Problems) {
+	for i, e := range keys {
+		path := fmt.Sprintf("%s[%d]", field, i)
+		required(path+".parameter", e.Parameter, "the trigger's parameter that it gives", ps)
+		required(path+".name", e.Name, "the name of the object", ps)
+		required(path+".key", e.Key, "a key of the object", ps)
+	}
+}
+
+func required(path, value, expected string, ps *param.Problems) {
+	if value == "" {
+		ps.Errorf(path, "is missing; expected %s", expected)
+	}
+}
+
+func identity(a *model.AuthSpec, ps *param.Problems) {
+	const path = "spec.podIdentity."
+	id := a.Identity
+	if a.EmptyIdentityID {
+		ps.Errorf(path+"identityId", "is empty; expected an ID, or no such field for the operator's own identity")
+	}
+	if id.RoleARN != "" && id.Owner == "workload" {
+		ps.Errorf(path+"roleArn", "can't be used with identityOwner workload, whose role comes from its service account; expected one of them")
+	}
+	if id.ExternalID != "" && id.RoleARN == "" {
+		ps.Errorf(path+"externalID", "needs roleArn, which is missing")
+	}
+}

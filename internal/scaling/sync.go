@@ -1,0 +1,111 @@
+package scaling
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kedago/keda/internal/decide"
+	"github.com/kedago/keda/internal/model"
+	"github.com/kedago/keda/internal/targets"
+)
+
+// sync decides once about a workload and applies the decision. It returns how
+// long until time alone would change the decision, or 0.
+func (l *Loop) sync(ctx context.Context, key model.Key) (time.Duration, error) {
+	l.mu.Lock()
+	st := l.state[key]
+	if st == nil {
+		l.mu.Unlock()
+		return 0, nil
+	}
+	now := *st // only this worker changes more than the view
+	l.mu.Unlock()
+
+	scale, scaleErr := l.scale(ctx, now.view)
+	in := l.input(key, &now, scale, scaleErr)
+	decision := decide.Replicas(in)
+	var writeErr error
+	if decision.Writes() {
+		writeErr = l.write(ctx, &now, scale, decision, in.Now)
+	}
+	now.last, now.lastActive = decision, decision.LastActive
+	before := now.status
+	now.status = decide.Status(decide.StatusInput{
+		Previous: before, Input: in, Decision: decision, Problems: now.subject.Problems,
+		Target: scale.GVKR, TargetErr: scaleErr, WriteErr: writeErr, HPA: now.subject.HPA,
+	})
+	statusErr := l.writeStatus(ctx, key, &now, before, writeErr)
+	if statusErr != nil {
+		now.status = before // tried again
+	}
+
+	l.mu.Lock()
+	now.view = st.view
+	*st = now
+	l.mu.Unlock()
+	if err := errors.Join(writeErr, statusErr); err != nil {
+		return 0, err
+	}
+	if decision.Again.IsZero() {
+		return 0, nil
+	}
+	return max(decision.Again.Sub(in.Now), 10*time.Millisecond), nil
+}
+
+func (l *Loop) writeStatus(ctx context.Context, key model.Key, st *state, before model.Status, writeErr error) error {
+	events := decide.Events(before, st.status, st.subject.Workload, st.last, writeErr)
+	if len(events) == 0 && decide.Equal(before, st.status) {
+		return nil
+	}
+	return l.opts.Writer.WriteStatus(ctx, key, before, st.status, events)
+}
+
+// input gathers what a decision is made of.
+func (l *Loop) input(key model.Key, st *state, scale targets.Scale, scaleErr error) decide.Input {
+	entry, samples, _ := l.opts.Store.Get(key)
+	in := decide.Input{
+		Workload: st.subject.Workload, Now: l.opts.Clock.Now(),
+		Metrics: entry.Metrics, Samples: samples,
+		LastActive: st.lastActive, ActivatedAt: st.activatedAt,
+		Blocked: st.subject.Problems.Err() != nil,
+	}
+	if scaleErr == nil {
+		in.Scale.Known, in.Scale.Replicas = true, scale.Replicas
+	}
+	return in
+}
+
+func (l *Loop) scale(ctx context.Context, st view) (targets.Scale, error) {
+	if st.subject.Workload.Job != nil {
+		return targets.Scale{}, errors.New("jobs are not scaled by replica count")
+	}
+	if st.idErr != nil {
+		return targets.Scale{}, st.idErr
+	}
+	return l.opts.Targets.Get(ctx, st.id)
+}
+
+// write sets the target's count. After an activation the poller measures more
+// often for some seconds, since what activated is likely still arriving.
+func (l *Loop) write(ctx context.Context, st *state, scale targets.Scale, d model.Decision, now time.Time) error {
+	gvr := schema.GroupVersionResource{Group: scale.GVKR.Group, Version: scale.GVKR.Version, Resource: scale.GVKR.Resource}
+	version, err := l.opts.Writer.Scale(ctx, gvr, st.id.Namespace, st.id.Name, d.To)
+	if apierrors.IsNotFound(err) {
+		return fmt.Errorf("%w: it was deleted meanwhile", targets.ErrNotFound)
+	}
+	if err != nil {
+		return err
+	}
+	l.opts.Targets.Wrote(st.id, d.To, version)
+	l.opts.Log.Info("scaled", "workload", st.subject.Workload.Key.String(), "from", d.From, "to", d.To, "rule", string(d.Rule), "why", d.Why)
+	if d.Active && d.Rule != model.RuleMin && st.activatedAt.Add(decide.FollowUp).Before(now) {
+		st.activatedAt = now
+		l.opts.Poller.Hurry(st.subject.Workload.Key)
+	}
+	return nil
+}
