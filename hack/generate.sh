@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Writes what is generated from the types below api/: their deep copies, and the
+# CRDs in deploy/crd. A second run changes nothing.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+controller_gen() { go tool -modfile=hack/tools/go.mod controller-gen "$@"; }
+
+generated="$(mktemp -d)"
+trap 'rm -rf "$generated"' EXIT
+
+controller_gen object paths=./api/...
+controller_gen crd:crdVersions=v1,generateEmbeddedObjectMeta=true paths=./api/... "output:crd:dir=$generated"
+go run ./hack/crds -from "$generated" -to deploy/crd

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Runs all tests with the race detector, and lists every test that was skipped.
+# Where CI=true a skipped test is a failure: the servers were expected to run.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export KEDA_LOCALPLANE="${KEDA_LOCALPLANE:-$(hack/localplane.sh path)}"
+results="$(mktemp -d)"
+trap 'rm -rf "$results"' EXIT
+failed=0
+
+# run NAME FLAGS… PACKAGES…: one suite after the other, since two suites at once
+# would fight over two cores and make every deadline a guess.
+run() {
+  local name="$1"
+  shift
+  echo "== $name"
+  go tool -modfile=hack/tools/go.mod gotestsum --format=pkgname --hide-summary=skipped --jsonfile="$results/$name.json" -- "$@" || failed=1
+}
+
+mapfile -t rest < <(go list ./... | grep -v -e /pkg/scalers/ -e /test/e2e -e /test/servers/)
+mapfile -t sources < <(go list ./pkg/scalers/... ./test/servers/...)
+run unit -race "${rest[@]}"
+run sources -race -p 2 -timeout 15m "${sources[@]}"
+run e2e -race -count=1 -timeout 20m ./test/e2e/...
+
+echo "== localplane"
+(cd localplane && GOWORK=off go test ./internal/...) || failed=1
+(cd localplane && LOCALPLANE_BINARY="$KEDA_LOCALPLANE" GOWORK=off go test -count=1 -tags realplane ./realtest) || failed=1
+
+passed="$(cat "$results"/*.json | grep '"Action":"pass"' | grep -c '"Test":')"
+failures="$(cat "$results"/*.json | grep '"Action":"fail"' | grep -c '"Test":')"
+skips="$(cat "$results"/*.json | grep '"Action":"skip"' | grep '"Test":' | sed 's/.*"Package":"\([^"]*\)","Test":"\([^"]*\)".*/  \1 \2/')"
+skipped=0
+if [[ -n "$skips" ]]; then
+  skipped="$(wc -l <<<"$skips")"
+  printf 'skipped:\n%s\n' "$skips"
+  [[ "${CI:-}" != true ]] || failed=1
+fi
+((failed == 0)) || echo "some tests failed or, in CI, were skipped" >&2
+echo "$passed passed, $failures failed, $skipped skipped"
+exit "$failed"
