@@ -1,0 +1,135 @@
+package mongodb
+
+import (
+	"context"
+	"crypto/tls"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/kedago/keda/internal/conn"
+	"github.com/kedago/keda/pkg/scaler"
+)
+
+const (
+	// maxPool is how many commands one server gets at once.
+	maxPool = 4
+	// idleTimeout closes connections that no trigger has used.
+	idleTimeout = 5 * time.Minute
+	// selectTimeout is how long a server is looked for.
+	selectTimeout = 10 * time.Second
+	// closeLimit bounds what is waited for at the end.
+	closeLimit = 2 * time.Second
+)
+
+// client is what all triggers with the same server and credentials share.
+// The driver's client is made on first use, since it connects at once and may
+// ask the DNS. The pool closes it.
+type client struct {
+	uri    string
+	tls    *tls.Config // nil when the uri alone says it
+	dialer options.ContextDialer
+	hub    *hub
+
+	mu     sync.Mutex // guards what follows; never held over I/O
+	making *attempt
+	made   *mongo.Client
+	closed bool
+}
+
+// attempt is one try to make the driver's client; err is set before done closes.
+type attempt struct {
+	done chan struct{}
+	err  error
+}
+
+func newClient(c *config, env scaler.Env) (*client, error) {
+	k := &client{uri: c.uri(), dialer: conn.Dialer(env.HTTP)}
+	own, err := conn.AlwaysTLS(&c.tls, env.HTTP)
+	if err != nil {
+		return nil, err
+	}
+	if c.tls.Enabled() || c.tls.HasCA() || len(own.Certificates) > 0 || c.tls.Unsafe() {
+		k.tls = own
+	}
+	k.hub = newHub(k.follow)
+	return k, nil
+}
+
+// get returns the driver's client, waiting no longer than ctx.
+func (k *client) get(ctx context.Context) (*mongo.Client, error) {
+	k.mu.Lock()
+	if k.made != nil {
+		defer k.mu.Unlock()
+		return k.made, nil
+	}
+	if k.making == nil {
+		k.making = &attempt{done: make(chan struct{})}
+		go k.make(k.making)
+	}
+	a := k.making
+	k.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-a.done:
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	return k.get(ctx)
+}
+
+func (k *client) make(a *attempt) {
+	made, err := k.connect()
+	k.mu.Lock()
+	k.making = nil
+	late := k.closed && err == nil
+	if late {
+		err = mongo.ErrClientDisconnected
+	} else {
+		k.made = made
+	}
+	k.mu.Unlock()
+	if late {
+		disconnect(made)
+	}
+	a.err = err
+	close(a.done)
+}
+
+func (k *client) connect() (*mongo.Client, error) {
+	o := options.Client().ApplyURI(k.uri)
+	if err := o.Validate(); err != nil {
+		if o.GetURI() == "" || len(o.Hosts) == 0 {
+			return nil, scaler.Unreachable(nil, "looking up the servers that the SRV record names")
+		}
+		return nil, scaler.Misconfigured(nil, "preparing a MongoDB client: the connection string has an option that the driver refuses")
+	}
+	o.SetAppName("keda").SetDialer(k.dialer).SetMaxPoolSize(maxPool).SetMaxConnIdleTime(idleTimeout).SetServerSelectionTimeout(selectTimeout)
+	if k.tls != nil {
+		o.SetTLSConfig(k.tls)
+	}
+	return mongo.Connect(o)
+}
+
+// Close implements io.Closer.
+func (k *client) Close() error {
+	k.hub.close()
+	k.mu.Lock()
+	k.closed = true
+	made := k.made
+	k.mu.Unlock()
+	if made != nil {
+		disconnect(made)
+	}
+	return nil
+}
+
+func disconnect(c *mongo.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	_ = c.Disconnect(ctx)
+}
