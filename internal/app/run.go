@@ -86,7 +86,7 @@ func build(cfg *rest.Config, mgr ctrl.Manager, catalog scaler.Catalog, o Options
 		Resolver: &secret.Resolver{
 			Reader: newClusterReader(mgr), ClusterNamespace: o.ClusterObjectNamespace, Params: parametersOf(catalog),
 		},
-		Log:      o.Log, Version: version.Get().Version,
+		Log: o.Log, Version: version.Get().Version,
 		Env: func(w *model.Workload, trigger int, identity scaler.Identity) scaler.Env {
 			return scaler.Env{
 				Log:  o.Log.With("workload", w.Key.String(), "trigger", trigger),

@@ -112,7 +112,7 @@ func awsAnswered(err error, answered smithy.APIError, doing string) error {
 }
 
 // awsCode is the code of an error; nothing else that a server sent.
-type awsCode string
+type awsCode string //nolint:errname // it is a code that also serves as an error
 
 // Error implements error.
 func (c awsCode) Error() string {

@@ -339,7 +339,7 @@ func (r *reconciler) restore(ctx context.Context, w *model.Workload, status mode
 	}
 	id, err := targets.IDOf(w.Key.Namespace, w.Target)
 	if err != nil {
-		return nil // it never scaled anything
+		return nil //nolint:nilerr // a target that can't be named was never scaled
 	}
 	scale, err := r.Targets.Get(ctx, id)
 	if errors.Is(err, targets.ErrNotFound) || errors.Is(err, targets.ErrNoScale) {

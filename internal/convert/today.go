@@ -3,8 +3,6 @@ package convert
 import (
 	"maps"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
-
 	kedav1 "github.com/kedago/keda/api/keda.sh/v1alpha1"
 	"github.com/kedago/keda/internal/model"
 	"github.com/kedago/keda/pkg/scaler/param"
@@ -53,7 +51,7 @@ func advanced(w *model.Workload, a *kedav1.AdvancedConfig) {
 	if m := a.ScalingModifiers; m != (kedav1.ScalingModifiers{}) {
 		w.Modifiers = &model.Modifiers{
 			Formula: m.Formula, Target: m.Target, ActivationTarget: m.ActivationTarget,
-			MetricType: autoscalingv2.MetricTargetType(m.MetricType),
+			MetricType: m.MetricType,
 		}
 		w.Unsupported = append(w.Unsupported, "spec.advanced.scalingModifiers is not supported yet")
 	}
@@ -81,7 +79,7 @@ func triggers(in []kedav1.ScaleTriggers) []model.Trigger {
 	for i, t := range in {
 		out[i] = model.Trigger{
 			Type: t.Type, Name: t.Name, Metadata: maps.Clone(t.Metadata), UseCached: t.UseCachedMetrics,
-			MetricType: autoscalingv2.MetricTargetType(t.MetricType),
+			MetricType: t.MetricType,
 		}
 		if r := t.AuthenticationRef; r != nil {
 			out[i].Auth = &model.AuthRef{Kind: orText(r.Kind, model.KindTriggerAuthentication), Name: r.Name}

@@ -71,7 +71,7 @@ func (l *Loop) input(key model.Key, st *state, scale targets.Scale, scaleErr err
 	in := decide.Input{
 		Workload: st.subject.Workload, Now: l.opts.Clock.Now(),
 		Metrics: entry.Metrics, Samples: samples,
-		LastActive: st.lastActive, ActivatedAt: st.activatedAt,
+		LastActive: st.lastActive, ActivatedAt: st.activatedAt, PausedReplicas: st.status.PausedReplicas,
 		Blocked: st.subject.Problems.Err() != nil,
 	}
 	if scaleErr == nil {

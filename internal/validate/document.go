@@ -140,16 +140,16 @@ func parse(c chunk) (document, bool) {
 	}
 	var root yamlnode.Node
 	if err := yamlnode.Unmarshal(c.text, &root); err != nil {
-		d.err, d.line = syntaxError(err, c.line)
+		d.line, d.err = syntaxError(err, c.line)
 		return d, true
 	}
 	raw, err := yaml.YAMLToJSONStrict(c.text)
 	if err != nil {
-		d.doubled, d.doubledLine = syntaxError(err, c.line)
+		d.doubledLine, d.doubled = syntaxError(err, c.line)
 		raw, err = yaml.YAMLToJSON(c.text)
 	}
 	if err != nil {
-		d.err, d.line = syntaxError(err, c.line)
+		d.line, d.err = syntaxError(err, c.line)
 		return d, true
 	}
 	if string(raw) == "null" {
@@ -181,7 +181,7 @@ func shift(n *yamlnode.Node, by int, done map[*yamlnode.Node]bool) {
 var lineInError = regexp.MustCompile(`line (\d+)`)
 
 // syntaxError words a parser's error and finds its line in the file.
-func syntaxError(err error, firstLine int) (worded error, line int) {
+func syntaxError(err error, firstLine int) (line int, worded error) {
 	line = firstLine
 	text := err.Error()
 	if m := lineInError.FindStringSubmatch(text); m != nil {
@@ -192,7 +192,7 @@ func syntaxError(err error, firstLine int) (worded error, line int) {
 	}
 	text = strings.TrimPrefix(strings.TrimPrefix(text, "error converting YAML to JSON: "), "yaml: ")
 	text = strings.TrimPrefix(strings.Join(strings.Fields(text), " "), "unmarshal errors: ")
-	return errors.New(text), line
+	return line, errors.New(text)
 }
 
 // items returns the objects of a List, or the document itself.

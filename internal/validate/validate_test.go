@@ -31,7 +31,7 @@ func (c *queue) Params() param.Set {
 		param.Text("queueName", &c.name).Required(),
 		param.Float("queueLength", &c.length).Default(5).Target(),
 		param.Float("activationQueueLength", &c.threshold).Activation(),
-		param.Secret("password", &c.password).From(param.Auth, param.Env).NamesEnv(),
+		param.Secret("password", &c.password).From(param.Auth, param.Env).NamesEnv(""),
 	}
 }
 func (c *queue) Metric() string { return "queue/" + c.name }

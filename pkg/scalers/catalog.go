@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/kedago/keda/pkg/scaler"
+	"github.com/kedago/keda/pkg/scalers/aws"
 	"github.com/kedago/keda/pkg/scalers/cron"
 	"github.com/kedago/keda/pkg/scalers/kafka"
 	"github.com/kedago/keda/pkg/scalers/kubernetesevents"
@@ -23,6 +24,7 @@ import (
 // no input can cause and a test rules out.
 func Catalog() scaler.Catalog {
 	c, err := scaler.NewCatalog(slices.Concat(
+		aws.Kinds(),
 		cron.Kinds(),
 		kafka.Kinds(),
 		kubernetesevents.Kinds(),

@@ -50,10 +50,10 @@ func measureWithin(t *testing.T, s scaler.Source) (scaler.Reading, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience/4)
 	defer cancel()
-	return measureUntil(t, ctx, s)
+	return measureUntil(ctx, t, s)
 }
 
-func measureUntil(t *testing.T, ctx context.Context, s scaler.Source) (scaler.Reading, error) {
+func measureUntil(ctx context.Context, t *testing.T, s scaler.Source) (scaler.Reading, error) {
 	t.Helper()
 	type answer struct {
 		reading scaler.Reading
@@ -153,7 +153,7 @@ func stopsWhenCancelled(t *testing.T, b *bench) {
 	s := b.open(t)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	if r, err := measureUntil(t, over, s); err == nil {
+	if r, err := measureUntil(over, t, s); err == nil {
 		t.Errorf("measured %+v with a context that was over", r)
 	}
 
@@ -171,16 +171,16 @@ func stopsWhenCancelled(t *testing.T, b *bench) {
 	} else {
 		time.AfterFunc(100*time.Millisecond, cancel)
 	}
-	checkStopped(t, "cancelled", asked, s)
+	checkStopped(asked, t, "cancelled", s)
 
 	short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	checkStopped(t, "past its deadline", short, s)
+	checkStopped(short, t, "past its deadline", s)
 }
 
-func checkStopped(t *testing.T, how string, ctx context.Context, s scaler.Source) {
+func checkStopped(ctx context.Context, t *testing.T, how string, s scaler.Source) {
 	t.Helper()
-	r, err := measureUntil(t, ctx, s)
+	r, err := measureUntil(ctx, t, s)
 	if err == nil {
 		t.Errorf("%s: measured %+v", how, r)
 		return

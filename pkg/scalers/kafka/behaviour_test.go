@@ -234,7 +234,7 @@ func missing(t *testing.T, c *cluster) {
 	c.client.DeleteTopic(t, topic)
 	eventually(t, func() error {
 		if _, err := measure(s); err == nil || scaler.ReasonOf(err) != scaler.ReasonMissing {
-			return fmt.Errorf("a topic that is gone gives %v", err)
+			return fmt.Errorf("a topic that is gone gives %w", err)
 		}
 		return nil
 	})

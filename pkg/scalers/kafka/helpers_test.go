@@ -10,7 +10,7 @@ import (
 // wantDenied is nil for a refusal that mentions all of it.
 func wantDenied(err error, mentions ...string) error {
 	if scaler.ReasonOf(err) != scaler.ReasonDenied {
-		return fmt.Errorf("got %v, want a refusal", err)
+		return fmt.Errorf("got %w, want a refusal", err)
 	}
 	for _, m := range mentions {
 		if !strings.Contains(err.Error(), m) {

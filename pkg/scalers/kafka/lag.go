@@ -54,7 +54,7 @@ func (r rules) needsStart(committed, end int64) bool {
 // says.
 func (r rules) lag(committed, start, end int64) (int64, finding) {
 	start = min(max(start, 0), end)
-	special := ordinary
+	var special finding
 	switch {
 	case committed < 0:
 		special = uncommitted

@@ -119,7 +119,7 @@ func realTransactions(t *testing.T, r *kafkaserver.Real, c *cluster) {
 	rec.await(t, scaler.Arrived, 1)
 	eventually(t, func() error { // the marker is written a moment later
 		if got, err := measure(s); err != nil || got.Value != 4 {
-			return fmt.Errorf("got %+v, %v; want 3 records and a marker", got, err)
+			return fmt.Errorf("got %+v, %w; want 3 records and a marker", got, err)
 		}
 		return nil
 	})

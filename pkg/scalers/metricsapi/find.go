@@ -106,7 +106,7 @@ func element(d *xml.Decoder, start xml.StartElement, depth int) (any, error) {
 	var text strings.Builder
 	for {
 		token, err := d.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil, io.ErrUnexpectedEOF
 		}
 		if err != nil {

@@ -63,7 +63,7 @@ func TestFerretDB(t *testing.T) {
 				host, port, _ := net.SplitHostPort(p.Addr)
 				return scalertest.Fixture{
 					Proxy: p, Metadata: map[string]string{"host": host, "port": port},
-					Set: func(ctx context.Context, n float64) { fill(t, ctx, jobs, int(n)) },
+					Set: func(ctx context.Context, n float64) { fill(ctx, t, jobs, int(n)) },
 				}
 			},
 		})
@@ -84,7 +84,7 @@ func TestFerretDB(t *testing.T) {
 	})
 }
 
-func fill(t *testing.T, ctx context.Context, c *mongo.Collection, n int) {
+func fill(ctx context.Context, t *testing.T, c *mongo.Collection, n int) {
 	t.Helper()
 	if _, err := c.DeleteMany(ctx, bson.D{}); err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func fill(t *testing.T, ctx context.Context, c *mongo.Collection, n int) {
 }
 
 func results(t *testing.T, s *ferretserver.Server, jobs *mongo.Collection) {
-	fill(t, t.Context(), jobs, 3)
+	fill(t.Context(), t, jobs, 3)
 	tests := map[string]struct {
 		query string
 		more  []string

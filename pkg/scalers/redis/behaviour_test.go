@@ -60,7 +60,7 @@ func TestStreams(t *testing.T) {
 		r.Do(t, "XADD", "stream", "*", "a", "b")
 	}
 	expect(t, length, 5, "")
-	expect(t, behind, 5, "the group group does not exist yet")
+	expect(t, behind, 5, `group "group" does not exist yet`)
 	refuse(t, waiting, scaler.ReasonMissing, "NOGROUP")
 
 	r.Do(t, "XGROUP", "CREATE", "stream", "another", "$")

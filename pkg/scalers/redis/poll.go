@@ -259,7 +259,7 @@ func (p *poll) lag(i item) (scaler.Reading, error) {
 		n, ok := value.(int64)
 		return reading(n, ok, "", i)
 	}
-	return p.length(i, fmt.Sprintf("the group %s does not exist yet; all entries of the stream count", i.group))
+	return p.length(i, fmt.Sprintf("group %q does not exist yet; all entries of the stream count", i.group))
 }
 
 // length reads the length of the stream in place of a group's lag.

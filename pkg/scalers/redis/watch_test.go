@@ -146,5 +146,5 @@ func TestClusterPermissions(t *testing.T) {
 	rec.await(t, scaler.Arrived, 1)
 	node.Do(t, "XADD", "stream", "*", "a", "b")
 	rec.await(t, scaler.Arrived, 2)
-	expect(t, s, 1, "group group does not exist yet")
+	expect(t, s, 1, `group "group" does not exist yet`)
 }

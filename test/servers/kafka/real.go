@@ -24,9 +24,13 @@ import (
 // The users that a Real knows on its SASL listener, by PLAIN and SCRAM.
 const (
 	// Admin may do everything.
-	Admin, AdminPassword = "admin", "admin-password"
+	Admin = "admin"
+	// AdminPassword is its password.
+	AdminPassword = "admin-password"
 	// Limited may do what a test allows it.
-	Limited, LimitedPassword = "limited", "limited-password"
+	Limited = "limited"
+	// LimitedPassword is its password.
+	LimitedPassword = "limited-password"
 )
 
 // Real is a running Apache Kafka: one broker in KRaft mode, with ACLs.

@@ -24,7 +24,12 @@ import (
 )
 
 // The administrator of a Server.
-const User, Password = "postgres", "admin-password"
+const (
+	// User is the role.
+	User = "postgres"
+	// Password is its password.
+	Password = "admin-password"
+)
 
 // Server is a running PostgreSQL.
 type Server struct {
