@@ -6,6 +6,6 @@ time="${1:-30s}"
 grep -rlE '^func Fuzz' --include='*_test.go' internal pkg | xargs -n1 dirname | sort -u | while IFS= read -r folder; do
   grep -hoE '^func Fuzz[A-Za-z0-9_]*' "$folder"/*_test.go | awk '{print $2}' | while IFS= read -r target; do
     echo "== ./$folder $target"
-    go test "./$folder" -run '^$' -fuzz "^$target\$" -fuzztime "$time" </dev/null
+    go test "./$folder" -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x </dev/null
   done
 done

@@ -46,7 +46,7 @@ func (m metricSource) Metric(ctx context.Context, namespace, name string, select
 		if err != nil {
 			return nil, err
 		}
-		v.Name, v.Labels = name, set
+		v.Name, v.Labels = f.Metric.External, set
 		out = append(out, v)
 	}
 	if len(out) == 0 {

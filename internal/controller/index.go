@@ -65,17 +65,19 @@ func (x *index) usersOf(r model.Reference) []model.Key {
 }
 
 // claimTarget says that a workload scales a target, and returns the workload
-// that came first if that is another one. What had to wait before is returned
-// as freed when the claim moves away from its old target.
-func (x *index) claimTarget(w *model.Workload, id targets.ID) (rival *model.Key, freed []model.Key) {
+// that came first if that is another one. touched lists those for whom that
+// changes something: who waited for the target that the claim moves away
+// from, and who must give way to an older workload that was seen only now.
+func (x *index) claimTarget(w *model.Workload, id targets.ID) (rival *model.Key, touched []model.Key) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if old, ok := x.target[w.Key]; ok && old != id {
-		freed = x.release(w.Key)
+		touched = x.release(w.Key)
 	}
 	if x.targets[id] == nil {
 		x.targets[id] = map[model.Key]claim{}
 	}
+	_, known := x.targets[id][w.Key]
 	x.targets[id][w.Key] = claim{created: w.CreatedAt.Unix(), uid: w.UID}
 	x.target[w.Key] = id
 	first := w.Key
@@ -85,9 +87,14 @@ func (x *index) claimTarget(w *model.Workload, id targets.ID) (rival *model.Key,
 		}
 	}
 	if first != w.Key {
-		rival = &first
+		return &first, touched
 	}
-	return rival, freed
+	for k := range x.targets[id] {
+		if !known && k != w.Key {
+			touched = append(touched, k)
+		}
+	}
+	return nil, touched
 }
 
 func before(a claim, ak model.Key, b claim, bk model.Key) bool {

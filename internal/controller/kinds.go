@@ -50,6 +50,15 @@ func Kinds() []Kind {
 			Status:    func(o client.Object) model.Status { return convert.Status(o.(*kedav1.ScaledObject)) },
 			SetStatus: func(o client.Object, s model.Status) { convert.SetStatus(o.(*kedav1.ScaledObject), s) },
 		},
+		{
+			Group: model.GroupToday, Name: model.KindScaledJob, Version: "v1alpha1", Finalizer: kedav1.Finalizer,
+			New: func() client.Object { return &kedav1.ScaledJob{} },
+			Convert: func(o client.Object) (*model.Workload, param.Problems) {
+				return convert.ScaledJob(o.(*kedav1.ScaledJob))
+			},
+			Status:    func(o client.Object) model.Status { return convert.JobStatus(o.(*kedav1.ScaledJob)) },
+			SetStatus: func(o client.Object, s model.Status) { convert.SetJobStatus(o.(*kedav1.ScaledJob), s) },
+		},
 	}
 }
 

@@ -109,6 +109,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if done, err := r.mark(ctx, obj, w); done || err != nil {
 		return ctrl.Result{}, err
 	}
+	w, problems = r.kind.Convert(obj) // with our label, so that the HPA is written once
 	return ctrl.Result{}, r.apply(ctx, obj, w, problems)
 }
 
@@ -156,7 +157,8 @@ type plan struct {
 
 func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Workload, problems param.Problems) error {
 	p := plan{problems: append(problems, lint.Workload(w)...)}
-	if rival := r.claim(w, &p); rival == nil && len(w.Unsupported) == 0 {
+	rival := r.claim(w, &p)
+	if rival == nil && len(w.Unsupported) == 0 {
 		r.prepare(ctx, w, &p)
 	}
 	if r.index.setUses(w.Key, p.refs) {
@@ -174,7 +176,12 @@ func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Work
 		r.Poller.Remove(w.Key)
 		r.Store.Remove(w.Key)
 		r.Loop.Set(subject)
-		return nil
+		if rival == nil {
+			return nil
+		}
+		// Two HPAs on one target would fight.
+		_, err := r.Writer.DeleteHPA(ctx, w.Key.Namespace, w.HPA.Name, obj)
+		return err
 	}
 	for i, t := range w.Triggers {
 		p.prepared.Metrics[i].UseCached = t.UseCached
@@ -202,8 +209,8 @@ func (r *reconciler) claim(w *model.Workload, p *plan) *model.Key {
 		p.problems.Errorf("spec.scaleTargetRef", "%v", err)
 		return nil
 	}
-	rival, freed := r.index.claimTarget(w, id)
-	for _, k := range freed {
+	rival, touched := r.index.claimTarget(w, id)
+	for _, k := range touched {
 		r.again(k)
 	}
 	if rival != nil {

@@ -87,7 +87,18 @@ func (s *statusFacts) problemText() string {
 	if len(bad) == 0 {
 		return "the checks failed"
 	}
-	return list(bad, func(p param.Problem) string { return cut(p.String(), maxCause) })
+	return list(bad, problemLine)
+}
+
+// problemLine keeps the hint, which says what to do, when the rest is cut.
+func problemLine(p param.Problem) string {
+	hint := p.Hint
+	p.Hint = ""
+	line := cut(p.String(), maxCause)
+	if hint != "" {
+		line += " (" + cut(hint, maxCause) + ")"
+	}
+	return line
 }
 
 func (s *statusFacts) targetTrouble() (reason, message string) {

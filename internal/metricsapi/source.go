@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -99,7 +100,7 @@ func (p metricsProvider) notFound(namespace, name string, selector labels.Select
 	names := p.source.Names()
 	near, ok := param.Nearest(name, names)
 	switch {
-	case slices.Contains(names, name):
+	case slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }):
 		message += "; the name is known with another namespace or label"
 	case ok:
 		message += "; did you mean " + near + "?"

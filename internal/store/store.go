@@ -6,6 +6,7 @@ package store
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,7 +37,10 @@ type record struct {
 	samples []model.Sample
 }
 
+// metricKey finds a metric by its name in small letters.
 type metricKey struct{ namespace, metric string }
+
+func keyOf(namespace, metric string) metricKey { return metricKey{namespace, strings.ToLower(metric)} }
 
 // New returns an empty store.
 func New() *Store {
@@ -64,7 +68,7 @@ func (s *Store) SetEntry(e Entry) {
 	s.entries[e.Key] = &record{entry: e, samples: samples}
 	for _, m := range e.Metrics {
 		if m.External != "" {
-			k := metricKey{e.Key.Namespace, m.External}
+			k := keyOf(e.Key.Namespace, m.External)
 			s.byMetric[k] = append(s.byMetric[k], model.TriggerKey{Workload: e.Key, Index: m.Trigger})
 		}
 	}
@@ -82,7 +86,7 @@ func (s *Store) Remove(key model.Key) {
 
 func (s *Store) unindex(e Entry) {
 	for _, m := range e.Metrics {
-		k := metricKey{e.Key.Namespace, m.External}
+		k := keyOf(e.Key.Namespace, m.External)
 		left := slices.DeleteFunc(s.byMetric[k], func(t model.TriggerKey) bool { return t.Workload == e.Key })
 		if len(left) == 0 {
 			delete(s.byMetric, k)
@@ -139,13 +143,14 @@ type Found struct {
 	Interval                   time.Duration
 }
 
-// Find returns the triggers of a namespace whose external metric has a name.
+// Find returns the triggers of a namespace whose external metric has a name,
+// in letters of any case: Kubernetes' clients ask in small ones.
 // Several workloads may share the name; the caller's selector tells them apart.
 func (s *Store) Find(namespace, metric string) []Found {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var out []Found
-	for _, t := range s.byMetric[metricKey{namespace, metric}] {
+	for _, t := range s.byMetric[keyOf(namespace, metric)] {
 		r := s.entries[t.Workload]
 		out = append(out, Found{t, r.entry.Metrics[t.Index], r.entry.SelectorKey, r.entry.SelectorValue, r.entry.Interval})
 	}
@@ -157,8 +162,12 @@ func (s *Store) MetricNames() []string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	seen := map[string]bool{}
-	for k := range s.byMetric {
-		seen[k.metric] = true
+	for _, r := range s.entries {
+		for _, m := range r.entry.Metrics {
+			if m.External != "" {
+				seen[m.External] = true
+			}
+		}
 	}
 	out := make([]string, 0, len(seen))
 	for n := range seen {

@@ -288,6 +288,9 @@ func (t *Tracker) handler(gvk schema.GroupVersionKind) toolscache.ResourceEventH
 }
 
 func (t *Tracker) forget(gvk schema.GroupVersionKind, obj any) {
+	if gone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+		obj = gone.Obj
+	}
 	if o, ok := obj.(metav1.Object); ok {
 		id := ID{GVK: gvk, Namespace: o.GetNamespace(), Name: o.GetName()}
 		t.mu.Lock()

@@ -75,7 +75,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer op.Stop()
-	header := fmt.Sprintf("KEDA is running. In another terminal:\n\n  export KUBECONFIG=%s\n  kubectl get sco,hpa        (or: %s kubectl get sco,hpa)\n\n", kubeconfig, filepath.Base(o.Binary))
+	header := fmt.Sprintf("KEDA is running. In another terminal:\n\n  export KUBECONFIG=%s\n  kubectl get sco,hpa        (or: %s kubectl get sco,hpa)\n\n", kubeconfig, shortPath(o.Binary))
 	_, _ = io.WriteString(o.Out, header)
 	if o.NoDemo {
 		select {
@@ -86,6 +86,19 @@ func Run(ctx context.Context, o Options) error {
 		}
 	}
 	return demo(ctx, c, op, o, header)
+}
+
+// shortPath is a path as a person in the current folder would type it.
+func shortPath(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	short, err := filepath.Rel(here, path)
+	if err != nil || len(short) >= len(path) {
+		return path
+	}
+	return short
 }
 
 // endOf is nil when the user ended us.

@@ -1,0 +1,75 @@
+package rbac
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/yaml"
+)
+
+func TestDocuments(t *testing.T) {
+	docs, err := Documents()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, doc := range docs {
+		var o struct {
+			APIVersion, Kind string
+			Metadata         struct{ Name, Namespace string }
+		}
+		if err := yaml.Unmarshal(doc, &o); err != nil || o.APIVersion == "" || o.Metadata.Name == "" {
+			t.Fatalf("%v in\n%s", err, doc)
+		}
+		kinds = append(kinds, o.Kind)
+	}
+	want := []string{
+		"ServiceAccount", "ClusterRole", "ClusterRole", "ClusterRoleBinding", "ClusterRoleBinding", "ClusterRoleBinding",
+		"RoleBinding", "Role", "RoleBinding",
+	}
+	if !slices.Equal(kinds, want) {
+		t.Errorf("kinds %v, expected %v", kinds, want)
+	}
+}
+
+// TestLeastPrivilege: no verb is a wildcard, nothing but scale subresources is
+// granted across all kinds, and every rule has a comment that says who needs it.
+func TestLeastPrivilege(t *testing.T) {
+	docs, err := Documents()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range docs {
+		var role rbacv1.ClusterRole
+		if err := yaml.Unmarshal(doc, &role); err != nil || !strings.HasSuffix(role.Kind, "Role") {
+			continue
+		}
+		for _, r := range role.Rules {
+			if slices.Contains(r.Verbs, "*") || slices.Contains(r.Resources, "*") {
+				t.Errorf("%s: a wildcard in %v", role.Name, r)
+			}
+			if wide := slices.Contains(r.APIGroups, "*"); wide && (!slices.Equal(r.Resources, []string{"*/scale"}) || !slices.Equal(r.Verbs, []string{"get", "patch"})) {
+				t.Errorf("%s: all groups in %v", role.Name, r)
+			}
+			if slices.Contains(r.Resources, "secrets") && !slices.Equal(r.Verbs, []string{"get", "list", "watch"}) {
+				t.Errorf("%s: Secrets are only read, but %v", role.Name, r)
+			}
+		}
+		lines := bytes.Split(doc, []byte("\n"))
+		for i, line := range lines {
+			if bytes.HasPrefix(line, []byte("  - apiGroups:")) && !bytes.HasPrefix(lines[i-1], []byte("  # ")) {
+				t.Errorf("%s: no comment above %s", role.Name, line)
+			}
+		}
+	}
+}
+
+func TestAPIService(t *testing.T) {
+	got := APIService([]byte("ca"), "keda", "svc", 6443)
+	if got.Name != got.Spec.Version+"."+got.Spec.Group || *got.Spec.Service.Port != 6443 || got.Spec.InsecureSkipTLSVerify {
+		t.Errorf("%+v", got)
+	}
+}
