@@ -102,14 +102,14 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		}
 		return ctrl.Result{}, fmt.Errorf("reading %s: %w", key, err)
 	}
-	w, problems := r.kind.Convert(obj)
+	w, _ := r.kind.Convert(obj)
 	if !obj.GetDeletionTimestamp().IsZero() {
 		return ctrl.Result{}, r.finalize(ctx, obj, w)
 	}
 	if done, err := r.mark(ctx, obj, w); done || err != nil {
 		return ctrl.Result{}, err
 	}
-	w, problems = r.kind.Convert(obj) // with our label, so that the HPA is written once
+	w, problems := r.kind.Convert(obj) // with our label, so that the HPA is written once
 	return ctrl.Result{}, r.apply(ctx, obj, w, problems)
 }
 

@@ -1,0 +1,23 @@
+package convert
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	kedav1 "github.com/kedago/keda/api/keda.sh/v1alpha1"
+)
+
+// TestJobStatus: what a ScaledJob's status has is kept both ways; what only
+// targets with replicas have is left out.
+func TestJobStatus(t *testing.T) {
+	var o kedav1.ScaledJob
+	SetJobStatus(&o, full())
+	want := full()
+	want.TargetKind, want.TargetGVKR, want.OriginalReplicas = "", nil, nil
+	want.ResourceMetrics, want.CompositeScaler, want.HPAName = nil, "", ""
+	want.PausedReplicas, want.Health = nil, nil
+	if diff := cmp.Diff(want, JobStatus(&o)); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,51 @@
+package store
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/kedago/keda/internal/model"
+)
+
+// TestFindInAnyCase: metrics are found whatever the case of their letters, since
+// Kubernetes' clients ask in small ones, and are listed as they are named.
+func TestFindInAnyCase(t *testing.T) {
+	s := New()
+	key := func(name string) model.Key {
+		return model.Key{Group: model.GroupToday, Kind: model.KindScaledObject, Namespace: "shop", Name: name}
+	}
+	add := func(name string, metrics ...string) {
+		e := Entry{Key: key(name), SelectorKey: "name", SelectorValue: name}
+		for i, m := range metrics {
+			e.Metrics = append(e.Metrics, model.Metric{Trigger: i, External: m})
+		}
+		s.SetEntry(e)
+	}
+	found := func(namespace, metric string) []string {
+		var out []string
+		for _, f := range s.Find(namespace, metric) {
+			out = append(out, f.SelectorValue+" "+f.Metric.External)
+		}
+		slices.Sort(out)
+		return out
+	}
+	expect := func(what string, got, want []string) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: found %q; expected %q", what, got, want)
+		}
+	}
+	add("one", "s0-cron-UTC", "s1-kafka-Orders")
+	add("two", "s0-cron-utc")
+	for _, name := range []string{"s0-cron-utc", "s0-cron-UTC", "S0-CRON-UTC"} {
+		expect(name, found("shop", name), []string{"one s0-cron-UTC", "two s0-cron-utc"})
+	}
+	expect("in another namespace", found("default", "s0-cron-utc"), nil)
+	expect("all names", s.MetricNames(), []string{"s0-cron-UTC", "s0-cron-utc", "s1-kafka-Orders"})
+
+	add("one", "s0-cron-UTC")
+	expect("a metric that was removed", found("shop", "s1-kafka-orders"), nil)
+	s.Remove(key("one"))
+	expect("after removing one", found("shop", "s0-cron-utc"), []string{"two s0-cron-utc"})
+	expect("names after removing one", s.MetricNames(), []string{"s0-cron-utc"})
+}
