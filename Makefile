@@ -47,7 +47,7 @@ test: servers localplane ## run all tests, race detector on: unit, event sources
 
 .PHONY: sources
 sources: servers ## run the scalers' tests against real servers
-	go test -race -p $(PARALLEL) $(TESTFLAGS) $(SOURCES)
+	KEDA_TEST_REAL=1 go test -race -p $(PARALLEL) $(TESTFLAGS) $(SOURCES)
 
 .PHONY: e2e
 e2e: servers localplane ## run the end-to-end tests on the local control plane

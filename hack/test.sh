@@ -4,6 +4,7 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export KEDA_LOCALPLANE="${KEDA_LOCALPLANE:-$(hack/localplane.sh path)}"
+export KEDA_TEST_REAL=1 # the real Kafka too, not only the one in process
 results="$(mktemp -d)"
 trap 'rm -rf "$results"' EXIT
 failed=0

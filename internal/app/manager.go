@@ -47,6 +47,7 @@ func restConfig(o Options) (*rest.Config, error) {
 	}
 	cfg.DisableCompression = o.DisableCompression
 	cfg.UserAgent = "keda-operator"
+	cfg.WarningHandler = rest.NoWarnings{} // they speak to who writes manifests, once per object
 	return cfg, nil
 }
 

@@ -28,10 +28,13 @@ type Options struct {
 	SecurePort int
 	// BindAddress is where it listens, all addresses when empty.
 	BindAddress string
-	// CertDir holds tls.crt, tls.key and ca.crt; missing ones are made there.
+	// CertDir holds tls.crt and tls.key, which may be replaced at any time.
 	CertDir string
-	// ServiceName and ServiceNamespace name the Service of the APIService.
-	ServiceName, ServiceNamespace string
+	// CertRotation makes an authority and a serving certificate in CertDir and
+	// renews them; otherwise somebody else does.
+	CertRotation bool
+	// ServiceName is the Service of the APIService, in Namespace.
+	ServiceName string
 
 	LeaderElect                               bool
 	LeaderElectionID                          string

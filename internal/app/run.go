@@ -54,6 +54,9 @@ func RunAll(ctx context.Context, catalog scaler.Catalog, o Options) error {
 	if err != nil {
 		return err
 	}
+	if err := keepCertificates(mgr, o); err != nil {
+		return err
+	}
 	if err := op.addMetricsAPI(cfg, mgr, o); err != nil {
 		return err
 	}

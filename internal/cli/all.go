@@ -45,6 +45,8 @@ func newAllCommand(catalog scaler.Catalog) *cobra.Command {
 	f.StringVar(&o.BindAddress, "bind-address", "", "address at which the external metrics API listens; all when empty")
 	f.IntVar(&o.SecurePort, "secure-port", 6443, "port of the external metrics API")
 	f.StringVar(&o.CertDir, "cert-dir", "/certs", "folder with tls.crt and tls.key of the external metrics API; they may be replaced at any time")
+	f.BoolVar(&o.CertRotation, "enable-cert-rotation", false, "make an authority and the certificate of the external metrics API in --cert-dir, and renew them")
+	f.StringVar(&o.ServiceName, "metrics-server-service-name", "keda-metrics-apiserver", "Service that leads to the external metrics API, for the names in its certificate")
 	f.BoolVar(&o.LeaderElect, "leader-elect", false, "let one of several replicas lead; the others stand by")
 	f.StringVar(&o.LeaderElectionID, "leader-election-id", "operator.keda.sh", "name of the lease")
 	f.DurationVar(&o.LeaseDuration, "leader-election-lease-duration", envDuration("KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION", 15*time.Second), "how long a leader that is silent stays leader")

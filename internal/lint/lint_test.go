@@ -199,10 +199,14 @@ func TestWorkload(t *testing.T) {
 		"right":         {func(*model.Workload) {}, nil},
 		"min above max": {func(w *model.Workload) { w.Min, w.Max = 5, 3 }, []string{"error: spec.minReplicaCount: found 5, above maxReplicaCount, which is 3; expected at most that"}},
 		"negative":      {func(w *model.Workload) { w.Min, w.Max = -1, 0 }, []string{"error: spec.minReplicaCount: found -1; expected 0 or more", "error: spec.maxReplicaCount: found 0; expected 1 or more"}},
+		"idle at zero": {func(w *model.Workload) {
+			w.Min = 2
+			idle(0)(w)
+		}, nil},
 		"idle below min": {func(w *model.Workload) {
 			w.Min = 2
 			idle(1)(w)
-		}, nil},
+		}, []string{"warning: spec.idleReplicaCount: found 1; only 0 lasts: the HPA does not look at a target with 0 replicas, and raises any other to minReplicaCount, which is 2"}},
 		"idle at min": {func(w *model.Workload) {
 			w.Min = 2
 			idle(2)(w)

@@ -60,6 +60,8 @@ func counts(w *model.Workload, ps *param.Problems) {
 		if idle == 0 {
 			ps.Hint("with minReplicaCount 0 the target goes to 0 by itself; leave idleReplicaCount out")
 		}
+	case idle > 0:
+		ps.Warnf("spec.idleReplicaCount", "found %d; only 0 lasts: the HPA does not look at a target with 0 replicas, and raises any other to minReplicaCount, which is %d", idle, w.Min)
 	}
 }
 
