@@ -14,7 +14,10 @@ import (
 	"github.com/kedago/keda/pkg/scalers/kubernetesworkload"
 	"github.com/kedago/keda/pkg/scalers/metricsapi"
 	"github.com/kedago/keda/pkg/scalers/mongodb"
+	"github.com/kedago/keda/pkg/scalers/mqtt"
+	"github.com/kedago/keda/pkg/scalers/nats"
 	"github.com/kedago/keda/pkg/scalers/prometheus"
+	"github.com/kedago/keda/pkg/scalers/rabbitmq"
 	"github.com/kedago/keda/pkg/scalers/redis"
 	"github.com/kedago/keda/pkg/scalers/resource"
 	"github.com/kedago/keda/pkg/scalers/sql"
@@ -31,7 +34,10 @@ func Catalog() scaler.Catalog {
 		kubernetesworkload.Kinds(),
 		metricsapi.Kinds(),
 		mongodb.Kinds(),
+		mqtt.Kinds(),
+		nats.Kinds(),
 		prometheus.Kinds(),
+		rabbitmq.Kinds(),
 		redis.Kinds(),
 		resource.Kinds(),
 		sql.Kinds(),
