@@ -25,8 +25,10 @@ run sources -race -p 2 -timeout 15m "${sources[@]}"
 run e2e -race -count=1 -timeout 20m ./test/e2e/...
 
 echo "== localplane"
-(cd localplane && GOWORK=off go test ./internal/...) || failed=1
-(cd localplane && LOCALPLANE_BINARY="$KEDA_LOCALPLANE" GOWORK=off go test -count=1 -tags realplane ./realtest) || failed=1
+# With the flags of the build, so that Kubernetes is not compiled a second time.
+export GOWORK=off GOFLAGS=-trimpath CGO_ENABLED=0
+(cd localplane && go test ./internal/...) || failed=1
+(cd localplane && LOCALPLANE_BINARY="$KEDA_LOCALPLANE" go test -count=1 -tags realplane ./realtest) || failed=1
 
 passed="$(cat "$results"/*.json | grep '"Action":"pass"' | grep -c '"Test":')"
 failures="$(cat "$results"/*.json | grep '"Action":"fail"' | grep -c '"Test":')"

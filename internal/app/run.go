@@ -42,6 +42,7 @@ type operator struct {
 
 // RunAll runs all roles in this process until ctx ends.
 func RunAll(ctx context.Context, catalog scaler.Catalog, o Options) error {
+	boundHeap()
 	cfg, err := restConfig(o)
 	if err != nil {
 		return err
@@ -60,7 +61,7 @@ func RunAll(ctx context.Context, catalog scaler.Catalog, o Options) error {
 	if err := op.addMetricsAPI(cfg, mgr, o); err != nil {
 		return err
 	}
-	for _, r := range []func(context.Context) error{op.poller.Run, op.loop.Run} {
+	for _, r := range []func(context.Context) error{op.poller.Run, op.loop.Run, releaseStartup} {
 		if err := mgr.Add(manager.RunnableFunc(r)); err != nil {
 			return fmt.Errorf("adding a part of the operator: %w", err)
 		}

@@ -59,6 +59,9 @@ type Tracker struct {
 	watched map[schema.GroupVersionKind]*watched
 	written map[ID]write
 	other   map[ID]Scale // last read scales of kinds that only metadata is watched of
+	// resources are those of kinds, once found: the mapper's own look-up makes
+	// a lot of garbage for each decision.
+	resources map[schema.GroupVersionKind]schema.GroupVersionResource
 }
 
 // watched is a kind that is watched.
@@ -92,6 +95,7 @@ func New(c cache.Cache, scales scale.ScalesGetter, mapper meta.RESTMapper, now f
 	return &Tracker{
 		cache: c, scales: scales, mapper: mapper, now: now, notify: notify,
 		watched: map[schema.GroupVersionKind]*watched{}, written: map[ID]write{}, other: map[ID]Scale{},
+		resources: map[schema.GroupVersionKind]schema.GroupVersionResource{},
 	}
 }
 
@@ -106,6 +110,12 @@ func IDOf(namespace string, t model.Target) (ID, error) {
 
 // Resource finds the resource of a kind.
 func (t *Tracker) Resource(gvk schema.GroupVersionKind) (schema.GroupVersionResource, error) {
+	t.mu.Lock()
+	known, ok := t.resources[gvk]
+	t.mu.Unlock()
+	if ok {
+		return known, nil
+	}
 	m, err := t.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
 	if meta.IsNoMatchError(err) {
 		return schema.GroupVersionResource{}, fmt.Errorf("%w: %s", ErrNoScale, gvk)
@@ -113,6 +123,9 @@ func (t *Tracker) Resource(gvk schema.GroupVersionKind) (schema.GroupVersionReso
 	if err != nil {
 		return schema.GroupVersionResource{}, fmt.Errorf("finding the resource of %s: %w", gvk, err)
 	}
+	t.mu.Lock()
+	t.resources[gvk] = m.Resource
+	t.mu.Unlock()
 	return m.Resource, nil
 }
 
