@@ -207,20 +207,26 @@ func (b *bench) setUp(ctx context.Context) error {
 	for method, n := range after.requests {
 		b.report.SetUpRequests[method] = round((n-used.requests[method])/float64(b.n), 2)
 	}
+	b.report.SetUpSource = after.source.since(used.source).requests
 	return nil
 }
 
-// usage is the operator's CPU time and API requests so far.
+// usage is the operator's CPU time, its requests to the API server and what
+// it has cost the source so far.
 type usage struct {
 	cpu      time.Duration
 	requests map[string]float64
+	source   cost
 }
 
 func (b *bench) usage(ctx context.Context) (u usage, err error) {
 	if u.cpu, err = cpuTime(b.operator.PID); err != nil {
 		return u, err
 	}
-	u.requests, err = apiRequests(ctx, b.operator.MetricsURL)
+	if u.requests, err = apiRequests(ctx, b.operator.MetricsURL); err != nil {
+		return u, err
+	}
+	u.source, err = b.source.cost(ctx)
 	return u, err
 }
 

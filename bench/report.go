@@ -36,6 +36,8 @@ type report struct {
 	// SetUpRequests are its requests to the API server in that time, per
 	// ScaledObject and by method.
 	SetUpRequests map[string]float64 `json:"setUpRequestsPerObject"`
+	// SetUpSource are its requests to the source in that time, in all.
+	SetUpSource map[string]int64 `json:"setUpRequestsAtSource"`
 
 	Rest    resting   `json:"rest"`
 	Item    quantiles `json:"itemSeconds"`

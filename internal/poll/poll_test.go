@@ -427,6 +427,61 @@ func TestReadsAreAnsweredFromMemoryWhileFresh(t *testing.T) {
 	})
 }
 
+// TestAServerIsNotKeptBusy adds triggers for two seconds, faster than the
+// server answers. They are all measured, in few round trips.
+func TestAServerIsNotKeptBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, Options{})
+		defer b.end()
+		b.server.delay = 50 * time.Millisecond
+		const n = 400
+		for i := range n {
+			b.add(strconv.Itoa(i), config{name: strconv.Itoa(i), batch: true}, time.Minute)
+			pass(5 * time.Millisecond)
+		}
+		pass(300 * time.Millisecond)
+		for i := range n {
+			if !b.sample(strconv.Itoa(i)).Known() {
+				t.Fatalf("trigger %d has not been measured", i)
+			}
+		}
+		// One that takes 50 ms may start every 200 ms.
+		if trips, _, _ := b.server.counts(""); trips > 13 {
+			t.Errorf("it took %d round trips of 50 ms in 2.3 s; expected 13 at most", trips)
+		}
+	})
+}
+
+// TestReadsOfManyShareARoundTrip has HPAs read one active trigger after the
+// other, each for the first time: the first read measures them all. What is
+// idle at zero is not read, so it waits for its poll.
+func TestReadsOfManyShareARoundTrip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, Options{})
+		defer b.end()
+		for i := range 10 {
+			name := strconv.Itoa(i)
+			b.server.set(name, float64(i%2))
+			b.add(name, config{name: name, batch: true}, 5*time.Minute)
+		}
+		pass(20 * time.Second)
+		before, _, _ := b.server.counts("")
+		for i := 1; i < 10; i += 2 {
+			key := model.TriggerKey{Workload: keyOf(strconv.Itoa(i))}
+			if got, _ := b.poller.Read(t.Context(), key, false); time.Since(got.At) > freshFor {
+				t.Errorf("trigger %d: a sample %s old answered an HPA", i, time.Since(got.At))
+			}
+			pass(time.Second)
+		}
+		if trips, _, _ := b.server.counts(""); trips != before+1 {
+			t.Errorf("five reads in five seconds took %d round trips; expected 1", trips-before)
+		}
+		if _, asked, _ := b.server.counts("0"); asked != 1 {
+			t.Errorf("an idle trigger was asked for %d times; expected its poll only", asked)
+		}
+	})
+}
+
 func TestAReaderDoesNotWaitLongerThanItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, Options{})

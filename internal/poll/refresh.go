@@ -12,8 +12,9 @@ const (
 	// memory; also limited to the polling interval.
 	freshFor = 10 * time.Second
 	// readLately is how long after an HPA's read a trigger counts as one that
-	// will be read again soon.
-	readLately = time.Minute
+	// will be read again soon. With thousands of HPAs their controller, by
+	// default limited to 20 requests a second, takes minutes for a round.
+	readLately = 5 * time.Minute
 )
 
 // Read returns a trigger's sample for an HPA. A sample older than the polling

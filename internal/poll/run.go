@@ -37,6 +37,7 @@ func (p *Poller) run(ctx context.Context, g *group, batch []*task) {
 		}
 		p.schedule(t, p.nextDue(t, started))
 	}
+	closing = p.calm(g, started, took, closing)
 	p.advance(ctx, g)
 	p.forgetEmpty(g)
 	p.mu.Unlock()

@@ -20,6 +20,11 @@ const (
 	// laneWidth is how many measurements run at once against one server that
 	// can't be asked about many triggers together.
 	laneWidth = 8
+	// calmFactor and maxCalm are how long after the start of a round trip the
+	// next one to that server may start: a server is kept busy a quarter of the
+	// time at most, and what comes up meanwhile shares the next round trip.
+	calmFactor = 4
+	maxCalm    = 250 * time.Millisecond
 	// maxBatch is the most triggers in one round trip.
 	maxBatch = 5000
 )
@@ -32,6 +37,8 @@ type group struct {
 	running int
 	members map[*task]struct{}
 	queue   []*task // due, waiting for a place in the lane
+	// notBefore is when the next round trip may start.
+	notBefore time.Time
 }
 
 // schedule sets when a task is next measured. Called with the lock held.
@@ -60,11 +67,15 @@ func (p *Poller) startDue(ctx context.Context) time.Duration {
 	now := p.clock.Now()
 	for len(p.due) > 0 && !p.due[0].nextDue.After(now) {
 		t := heap.Pop(&p.due).(*task)
-		t.measuring = true
 		g := p.joinGroup(t)
+		if g.notBefore.After(now) && g.running == 0 {
+			p.schedule(t, g.notBefore)
+			continue
+		}
+		t.measuring = true
 		g.queue = append(g.queue, t)
 		if t.batched {
-			p.rideAlong(g, now)
+			p.rideAlong(g, t, now)
 		}
 		p.advance(ctx, g)
 	}
@@ -74,17 +85,22 @@ func (p *Poller) startDue(ctx context.Context) time.Duration {
 	return max(0, p.due[0].nextDue.Sub(now))
 }
 
-// rideAlong adds the group's other tasks to the round trip when they are due
-// soon anyway, or were read by an HPA lately and are getting old.
-func (p *Poller) rideAlong(g *group, now time.Time) {
+// rideAlong adds the group's other tasks to the round trip of first when they
+// are due soon anyway, or are getting old and will likely be read by an HPA:
+// those read lately and, when a read is what first is measured for, those that
+// are active. HPAs do not read what is idle at zero replicas.
+func (p *Poller) rideAlong(g *group, first *task, now time.Time) {
+	asked := len(first.waiters) > 0
 	for t := range g.members {
 		if t.measuring || t.heapIndex < 0 || len(g.queue) >= maxBatch {
 			continue
 		}
-		early := min(t.interval()/10, maxCoalesce)
-		soon := !t.nextDue.After(now.Add(early))
-		read := now.Sub(t.readAt) < readLately && now.Sub(t.measuredAt) > freshFor/2
-		if soon || read {
+		join := (now.Sub(t.readAt) < readLately || asked && !t.idle) && now.Sub(t.measuredAt) > freshFor/2
+		if !join {
+			early := min(t.interval()/10, maxCoalesce)
+			join = !t.nextDue.After(now.Add(early))
+		}
+		if join {
 			p.unschedule(t)
 			t.measuring = true
 			g.queue = append(g.queue, t)
@@ -106,6 +122,29 @@ func (p *Poller) advance(ctx context.Context, g *group) {
 		p.running.Add(1)
 		go p.run(ctx, g, batch)
 	}
+}
+
+// calm sets when the next round trip of a group may start, and puts off what
+// is due already. Tasks to be closed outside the lock are added to closing.
+// Called with the lock held.
+func (p *Poller) calm(g *group, started time.Time, took time.Duration, closing []*task) []*task {
+	if g.width != 1 {
+		return closing
+	}
+	g.notBefore = started.Add(min(calmFactor*took, took+maxCalm))
+	if !g.notBefore.After(p.clock.Now()) {
+		return closing
+	}
+	for _, t := range g.queue {
+		t.measuring = false
+		if t.gone {
+			closing = append(closing, t)
+			continue
+		}
+		p.schedule(t, g.notBefore)
+	}
+	g.queue = nil
+	return closing
 }
 
 // joinGroup puts an opened task into its group, made when new. A source that
