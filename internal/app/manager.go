@@ -125,13 +125,13 @@ func bareMeta(m metav1.ObjectMeta) metav1.ObjectMeta {
 	}
 }
 
-// stripTarget keeps the replica count of Deployments and StatefulSets.
+// stripTarget keeps the replica counts of Deployments and StatefulSets.
 func stripTarget(obj any) (any, error) {
 	switch o := obj.(type) {
 	case *appsv1.Deployment:
-		return &appsv1.Deployment{ObjectMeta: bareMeta(o.ObjectMeta), Spec: appsv1.DeploymentSpec{Replicas: o.Spec.Replicas}}, nil
+		return &appsv1.Deployment{ObjectMeta: bareMeta(o.ObjectMeta), Spec: appsv1.DeploymentSpec{Replicas: o.Spec.Replicas}, Status: appsv1.DeploymentStatus{ReadyReplicas: o.Status.ReadyReplicas}}, nil
 	case *appsv1.StatefulSet:
-		return &appsv1.StatefulSet{ObjectMeta: bareMeta(o.ObjectMeta), Spec: appsv1.StatefulSetSpec{Replicas: o.Spec.Replicas}}, nil
+		return &appsv1.StatefulSet{ObjectMeta: bareMeta(o.ObjectMeta), Spec: appsv1.StatefulSetSpec{Replicas: o.Spec.Replicas}, Status: appsv1.StatefulSetStatus{ReadyReplicas: o.Status.ReadyReplicas}}, nil
 	}
 	return obj, nil
 }

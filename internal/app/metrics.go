@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
-	"fmt"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/kedago/keda/internal/decide"
 	"github.com/kedago/keda/internal/metricsapi"
+	"github.com/kedago/keda/internal/model"
 	"github.com/kedago/keda/internal/poll"
 	"github.com/kedago/keda/internal/store"
 )
@@ -17,22 +19,14 @@ import (
 type metricSource struct {
 	store  *store.Store
 	poller *poll.Poller
-	now    func() time.Time
+	input  func(context.Context, model.Key) (decide.Input, bool)
 }
 
 var _ metricsapi.Source = metricSource{}
 
-const (
-	// readPatience is how long a read waits for a refresh before it is
-	// answered with the last good value.
-	readPatience = 3 * time.Second
-	// staleAfter is how many polling intervals the last good value of a
-	// failing source is still given to HPAs. After that they get the failure,
-	// upon which they keep their replica counts.
-	staleAfter = 3
-	// staleAtLeast keeps short polling intervals from making that too short.
-	staleAtLeast = time.Minute
-)
+// readPatience is how long a read waits for a refresh before it is answered
+// with what is known.
+const readPatience = 3 * time.Second
 
 // Metric implements metricsapi.Source.
 func (m metricSource) Metric(ctx context.Context, namespace, name string, selector labels.Selector) ([]metricsapi.Value, error) {
@@ -42,12 +36,11 @@ func (m metricSource) Metric(ctx context.Context, namespace, name string, select
 		if !selector.Matches(set) {
 			continue
 		}
-		v, err := m.read(ctx, f)
+		a, err := m.read(ctx, f)
 		if err != nil {
 			return nil, err
 		}
-		v.Name, v.Labels = f.Metric.External, set
-		out = append(out, v)
+		out = append(out, metricsapi.Value{Name: f.Metric.External, Labels: set, Value: a.Value, At: a.At})
 	}
 	if len(out) == 0 {
 		return nil, metricsapi.ErrUnknownMetric
@@ -55,26 +48,40 @@ func (m metricSource) Metric(ctx context.Context, namespace, name string, select
 	return out, nil
 }
 
-func (m metricSource) read(ctx context.Context, f store.Found) (metricsapi.Value, error) {
+func (m metricSource) read(ctx context.Context, f store.Found) (decide.Answer, error) {
+	m.refresh(ctx, f)
+	in, ok := m.input(ctx, f.Trigger.Workload)
+	if !ok {
+		return decide.Answer{}, metricsapi.ErrUnknownMetric
+	}
+	if f.Trigger.Index != store.CompositeIndex {
+		return decide.AnswerTrigger(in, f.Trigger.Index)
+	}
+	if in.Composite == nil { // edited meanwhile
+		return decide.Answer{}, metricsapi.ErrUnknownMetric
+	}
+	return decide.AnswerComposite(in)
+}
+
+// refresh waits until what is asked for is fresh, or for as long as a reader
+// can be kept waiting.
+func (m metricSource) refresh(ctx context.Context, f store.Found) {
 	ctx, cancel := context.WithTimeout(ctx, readPatience)
 	defer cancel()
-	s, ok := m.poller.Read(ctx, f.Trigger, f.Metric.UseCached)
-	switch {
-	case !ok:
-		return metricsapi.Value{}, metricsapi.ErrUnknownMetric
-	case !s.Known() && s.Failing():
-		return metricsapi.Value{}, fmt.Errorf("the source fails: %s", s.Message)
-	case !s.Known():
-		return metricsapi.Value{}, fmt.Errorf("the source has not been measured yet")
+	if f.Trigger.Index != store.CompositeIndex {
+		m.poller.Read(ctx, f.Trigger, f.Metric.UseCached)
+		return
 	}
-	age := m.now().Sub(s.At)
-	if limit := max(staleAfter*f.Interval, staleAtLeast); age > limit {
-		if s.Failing() {
-			return metricsapi.Value{}, fmt.Errorf("the source fails, and its last value is %s old: %s", age.Round(time.Second), s.Message)
+	entry, _, _ := m.store.Get(f.Trigger.Workload)
+	var all sync.WaitGroup
+	for _, t := range entry.Metrics {
+		if t.External != "" {
+			all.Go(func() {
+				m.poller.Read(ctx, model.TriggerKey{Workload: f.Trigger.Workload, Index: t.Trigger}, t.UseCached)
+			})
 		}
-		return metricsapi.Value{}, fmt.Errorf("the last value is %s old", age.Round(time.Second))
 	}
-	return metricsapi.Value{Value: s.Value, At: s.At}, nil
+	all.Wait()
 }
 
 // Names implements metricsapi.Source.

@@ -139,7 +139,7 @@ func (op *operator) addMetricsAPI(cfg *rest.Config, mgr ctrl.Manager, o Options)
 		}
 		return nil
 	}
-	server, err := metricsapi.New(metricSource{store: op.store, poller: op.poller, now: time.Now}, metricsapi.Options{
+	server, err := metricsapi.New(metricSource{store: op.store, poller: op.poller, input: op.loop.Input}, metricsapi.Options{
 		BindAddress: o.BindAddress, SecurePort: o.SecurePort,
 		CertFile: filepath.Join(o.CertDir, "tls.crt"), KeyFile: filepath.Join(o.CertDir, "tls.key"),
 		Cluster: cfg, Ready: ready, Logger: slog.New(o.Log.Handler()),

@@ -171,7 +171,7 @@ func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Work
 		}
 	}
 	usable := p.problems.Err() == nil && len(w.Unsupported) == 0
-	subject := scaling.Subject{Workload: w, Metrics: p.prepared.Metrics, Problems: p.problems, Previous: r.kind.Status(obj)}
+	subject := scaling.Subject{Workload: w, Metrics: p.prepared.Metrics, Composite: p.prepared.Composite, Problems: p.problems, Previous: r.kind.Status(obj)}
 	if !usable {
 		r.Poller.Remove(w.Key)
 		r.Store.Remove(w.Key)
@@ -186,9 +186,13 @@ func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Work
 	for i, t := range w.Triggers {
 		p.prepared.Metrics[i].UseCached = t.UseCached
 	}
-	r.Store.SetEntry(store.Entry{
+	entry := store.Entry{
 		Key: w.Key, Interval: w.PollingInterval, SelectorKey: w.HPA.SelectorKey, SelectorValue: w.HPA.SelectorValue, Metrics: p.prepared.Metrics,
-	})
+	}
+	if c := p.prepared.Composite; c != nil {
+		entry.Composite = &c.Metric
+	}
+	r.Store.SetEntry(entry)
 	if w.Pause.Paused {
 		r.Poller.Remove(w.Key)
 	} else {
@@ -280,13 +284,14 @@ func (r *reconciler) applyHPA(ctx context.Context, obj client.Object, w *model.W
 	if err != nil {
 		return err
 	}
-	if _, err := r.Targets.Get(ctx, id); err != nil {
+	scale, err := r.Targets.Get(ctx, id)
+	if err != nil {
 		if errors.Is(err, targets.ErrNotFound) || errors.Is(err, targets.ErrNoScale) {
 			return nil // the loop says so in the status; a watch brings us back
 		}
 		return err
 	}
-	want, err := decide.HPA(w, p.prepared.Metrics, r.Version, owner(r.kind, obj))
+	want, err := decide.HPA(w, p.prepared.HPAMetrics(), r.Version, owner(r.kind, obj), scale.Replicas)
 	if err != nil {
 		subject.Problems.Errorf("spec", "%v", err)
 		return nil

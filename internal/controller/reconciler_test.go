@@ -85,7 +85,9 @@ func TestProblems(t *testing.T) {
 		"missing credentials": {func(o *kedav1.ScaledObject) {
 			o.Spec.Triggers[0].AuthenticationRef = &kedav1.AuthenticationRef{Name: "a"}
 		}, "no such Secret"},
-		"what is unsupported":   {func(o *kedav1.ScaledObject) { o.Spec.Fallback = &kedav1.Fallback{Replicas: 1} }, "spec.fallback"},
+		"a formula over nothing": {func(o *kedav1.ScaledObject) {
+			o.Spec.Advanced = &kedav1.AdvancedConfig{ScalingModifiers: kedav1.ScalingModifiers{Formula: "lag", Target: "1"}}
+		}, `uses "lag"`},
 		"a malformed reference": {func(o *kedav1.ScaledObject) { o.Spec.ScaleTargetRef.APIVersion = "a/b/c" }, "apiVersion"},
 	}
 	for name, tt := range tests {

@@ -108,7 +108,7 @@ func TestDefaults(t *testing.T) {
 	compare(t, "the first HPA", model.HPA{Name: "keda-hpa-app", SelectorKey: "deploymentName", SelectorValue: "app"}, first.HPA)
 }
 
-func TestUnsupported(t *testing.T) {
+func TestFallbackAndModifiers(t *testing.T) {
 	w, _ := ScaledObject(read[kedav1.ScaledObject](t, `
 spec:
   scaleTargetRef: {name: app}
@@ -116,10 +116,11 @@ spec:
   advanced: {scalingModifiers: {formula: a + b, target: "3", activationTarget: "1", metricType: Value}}
   triggers: []
 `))
-	compare(t, "unsupported", []string{"spec.advanced.scalingModifiers is not supported yet", "spec.fallback is not supported yet"}, w.Unsupported)
 	compare(t, "fallback", &model.Fallback{FailureThreshold: 3, Replicas: 2, Behavior: "static"}, w.Fallback)
 	compare(t, "modifiers", &model.Modifiers{Formula: "a + b", Target: "3", ActivationTarget: "1", MetricType: "Value"}, w.Modifiers)
+}
 
+func TestUnsupported(t *testing.T) {
 	job, _ := ScaledJob(read[kedav1.ScaledJob](t, `
 metadata: {name: j}
 spec:

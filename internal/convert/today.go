@@ -33,7 +33,6 @@ func ScaledObject(o *kedav1.ScaledObject) (*model.Workload, param.Problems) {
 	advanced(w, s.Advanced)
 	if f := s.Fallback; f != nil {
 		w.Fallback = &model.Fallback{FailureThreshold: f.FailureThreshold, Replicas: f.Replicas, Behavior: orText(f.Behavior, defaultFallback)}
-		w.Unsupported = append(w.Unsupported, "spec.fallback is not supported yet")
 	}
 	annotated(w, o.Annotations, &ps)
 	return w, ps
@@ -53,7 +52,6 @@ func advanced(w *model.Workload, a *kedav1.AdvancedConfig) {
 			Formula: m.Formula, Target: m.Target, ActivationTarget: m.ActivationTarget,
 			MetricType: m.MetricType,
 		}
-		w.Unsupported = append(w.Unsupported, "spec.advanced.scalingModifiers is not supported yet")
 	}
 }
 

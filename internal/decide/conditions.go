@@ -24,6 +24,7 @@ const (
 	reasonTriggerError    = "TriggerError"
 	reasonPartialError    = "PartialTriggerError"
 	reasonNoFallback      = "NoFallbackFound"
+	reasonFallback        = "FallbackExists"
 	reasonHPAActive       = "HPAActive"
 	reasonGettingReplicas = "ErrorGettingCurrentReplicas"
 
@@ -43,6 +44,9 @@ const (
 	suffixCheckFailed = "CheckFailed"
 	suffixPaused      = "Paused"
 	suffixUnpaused    = "Unpaused"
+
+	suffixFallbackOn  = "FallbackActivated"
+	suffixFallbackOff = "FallbackDeactivated"
 )
 
 // conditions builds the next conditions from the previous ones.

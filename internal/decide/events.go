@@ -36,6 +36,7 @@ func Events(before, after model.Status, w *model.Workload, d model.Decision, wri
 	}
 	readyEvent(add, before, after, w.Key.Kind)
 	pausedEvent(add, before, after, w.Key.Kind)
+	fallbackEvent(add, before, after, w.Key.Kind)
 	hpaEvent(add, before, after)
 	return out
 }
@@ -109,6 +110,17 @@ func pausedEvent(add adder, before, after model.Status, kind string) {
 		add(corev1.EventTypeNormal, kind+suffixPaused, kind+" is paused")
 	case is.Status == statusFalse && was.Status == statusTrue:
 		add(corev1.EventTypeNormal, kind+suffixUnpaused, kind+" is no longer paused")
+	}
+}
+
+func fallbackEvent(add adder, before, after model.Status, kind string) {
+	was, _ := before.Condition(model.ConditionFallback)
+	is, _ := after.Condition(model.ConditionFallback)
+	switch {
+	case is.Status == statusTrue && was.Status != statusTrue:
+		add(corev1.EventTypeWarning, kind+suffixFallbackOn, is.Message)
+	case is.Status == statusFalse && was.Status == statusTrue:
+		add(corev1.EventTypeNormal, kind+suffixFallbackOff, "The fallback of the "+kind+" is over")
 	}
 }
 

@@ -24,9 +24,9 @@ func NeedsHPA(w *model.Workload) bool {
 
 // HPA returns the HorizontalPodAutoscaler of a workload whose triggers have
 // been decoded to metrics. version goes into the label
-// app.kubernetes.io/version. The error names the trigger of which the HPA
+// app.kubernetes.io/version, replicas is the target's count. The error names the trigger of which the HPA
 // can't express the target.
-func HPA(w *model.Workload, metrics []model.Metric, version string, owner metav1.OwnerReference) (*autoscalingv2.HorizontalPodAutoscaler, error) {
+func HPA(w *model.Workload, metrics []model.Metric, version string, owner metav1.OwnerReference, replicas int32) (*autoscalingv2.HorizontalPodAutoscaler, error) {
 	specs := make([]autoscalingv2.MetricSpec, 0, len(metrics))
 	for _, m := range metrics {
 		spec, err := metricSpec(w, m)
@@ -35,7 +35,7 @@ func HPA(w *model.Workload, metrics []model.Metric, version string, owner metav1
 		}
 		specs = append(specs, spec)
 	}
-	least := max(1, w.Min)
+	least := hpaMin(w, replicas)
 	return &autoscalingv2.HorizontalPodAutoscaler{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: w.Key.Namespace, Name: w.HPA.Name,
@@ -50,6 +50,16 @@ func HPA(w *model.Workload, metrics []model.Metric, version string, owner metav1
 			Metrics: specs, Behavior: hpaBehavior(w),
 		},
 	}, nil
+}
+
+// hpaMin is the least count that the HPA sets: minReplicaCount, or 1. While the
+// target rests at an idle count above 0 it is that, or the HPA, which looks at
+// any target that has replicas, would raise it at once.
+func hpaMin(w *model.Workload, replicas int32) int32 {
+	if w.Idle != nil && *w.Idle > 0 && replicas <= *w.Idle {
+		return *w.Idle
+	}
+	return max(1, w.Min)
 }
 
 // hpaLabels are the object's labels and ours. Ours win: our watch on HPAs

@@ -17,7 +17,7 @@ var owner = metav1.OwnerReference{APIVersion: "keda.sh/v1alpha1", Kind: "ScaledO
 
 func mustHPA(t *testing.T, w *model.Workload, metrics ...model.Metric) *autoscalingv2.HorizontalPodAutoscaler {
 	t.Helper()
-	h, err := HPA(w, metrics, "1.2.3", owner)
+	h, err := HPA(w, metrics, "1.2.3", owner, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestHPARefusesWhatItCantExpress(t *testing.T) {
 		"cpu by Value":                {cpu("Value", "5"), `metricType is "Value"; expected Utilization or AverageValue`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := HPA(workload(), []model.Metric{c.metric}, "1", owner)
+			_, err := HPA(workload(), []model.Metric{c.metric}, "1", owner, 5)
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("error = %v, want one that says %q", err, c.says)
 			}
@@ -208,6 +208,31 @@ func TestViewHPA(t *testing.T) {
 		}
 		if got.broken() != c.broken {
 			t.Errorf("%s: broken = %v, want %v", name, got.broken(), c.broken)
+		}
+	}
+}
+
+// TestHPARestsAtIdle: the HPA does not raise a target that rests at an idle
+// count, and keeps to minReplicaCount otherwise.
+func TestHPARestsAtIdle(t *testing.T) {
+	for name, c := range map[string]struct {
+		idle     *int32
+		replicas int32
+		want     int32
+	}{
+		"no idle count":         {nil, 2, 4},
+		"resting":               {ptr[int32](2), 2, 2},
+		"below the idle count":  {ptr[int32](2), 0, 2},
+		"at work":               {ptr[int32](2), 4, 4},
+		"on the way to be idle": {ptr[int32](2), 3, 4},
+		"resting at zero":       {ptr[int32](0), 0, 4},
+	} {
+		h, err := HPA(workload(func(w *model.Workload) { w.Min, w.Idle = 4, c.idle }), []model.Metric{external(0, "redis", 5)}, "1", owner, c.replicas)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *h.Spec.MinReplicas != c.want {
+			t.Errorf("%s: minReplicas %d; expected %d", name, *h.Spec.MinReplicas, c.want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/kedago/keda/internal/formula"
 	"github.com/kedago/keda/internal/model"
 )
 
@@ -35,6 +36,9 @@ type Input struct {
 	// the same order; a missing sample counts as never measured.
 	Metrics []model.Metric
 	Samples []model.Sample
+	// Composite is set when scaling modifiers make one metric of all triggers;
+	// then that one decides.
+	Composite *formula.Composite
 	// LastActive is when the workload was last active; zero when never.
 	LastActive time.Time
 	// ActivatedAt is when it was last raised from idle; zero when never.
@@ -50,6 +54,8 @@ type Input struct {
 type Scale struct {
 	Known    bool
 	Replicas int32
+	// Ready is the count of ready pods, 0 when not known.
+	Ready int32
 }
 
 // facts is an Input with the questions answered that several rules ask.
@@ -61,16 +67,32 @@ type facts struct {
 	// is where activation starts.
 	low, base, high int32
 
+	// states are the triggers', by index.
 	states []state
-	// triggered lists triggers that are active on fresh evidence, by index.
+	// judged are the numbers that decide, resource metrics among them.
+	judged []judged
+	// triggered lists those of judged that are active on fresh evidence.
 	triggered []int
 	// active is triggered or forced.
 	active bool
-	// failing counts triggers without usable evidence, pending those that
-	// were never measured yet, measured all that are measured by us.
+	// failing counts those of judged without usable evidence, pending those
+	// that were never measured yet, measured all that are measured by us.
 	failing, pending, measured int
-	// held says that a failing trigger was active when last heard of.
+	// held says that a failing one was active when last heard of.
 	held bool
+}
+
+// judged is one number that decides: that of a trigger, or the one that a
+// formula makes of all.
+type judged struct {
+	metric model.Metric
+	state  state
+	// value means nothing unless the state is fresh.
+	value float64
+	// held says that it was active when last heard of, though it fails now.
+	held bool
+	// trouble says why a formula gives no number.
+	trouble string
 }
 
 // state is what is known of one trigger.
@@ -94,15 +116,16 @@ func factsOf(in Input) *facts {
 	f.low = min(f.low, f.high)
 	f.base = min(max(1, f.low), f.high)
 	f.states = statesOf(in)
-	for i, s := range f.states {
-		switch s {
+	f.judged = f.judge()
+	for i, j := range f.judged {
+		switch j.state {
 		case stateNative:
 			continue
 		case statePending:
 			f.pending++
 		case stateFailing, stateStale:
 			f.failing++
-			f.held = f.held || (in.Samples[i].Known() && in.Samples[i].Active)
+			f.held = f.held || j.held
 		case stateActive:
 			f.triggered = append(f.triggered, i)
 		case stateQuiet:
@@ -113,9 +136,40 @@ func factsOf(in Input) *facts {
 	return f
 }
 
+// judge lists what decides: every trigger by itself, or, with a formula, what
+// it makes of them beside those that the HPA measures.
+func (f *facts) judge() []judged {
+	var out []judged
+	for i, m := range f.Metrics {
+		j := judged{metric: m, state: f.states[i]}
+		if f.states[i] != stateNative && i < len(f.Samples) {
+			j.value = f.Samples[i].Value
+			j.held = f.states[i].failing() && f.Samples[i].Known() && f.Samples[i].Active
+		}
+		if f.Composite == nil || f.states[i] == stateNative {
+			out = append(out, j)
+		}
+	}
+	if f.Composite != nil {
+		out = append(out, f.judgeComposite())
+	}
+	return out
+}
+
+// failingTriggers counts triggers without usable evidence.
+func (f *facts) failingTriggers() int {
+	n := 0
+	for _, s := range f.states {
+		if s.failing() {
+			n++
+		}
+	}
+	return n
+}
+
 func statesOf(in Input) []state {
 	out := make([]state, len(in.Metrics))
-	limit := max(staleIntervals*in.Workload.PollingInterval, staleAtLeast)
+	limit := staleLimit(in.Workload)
 	for i, m := range in.Metrics {
 		if m.Resource != nil {
 			continue // stateNative

@@ -15,7 +15,7 @@ import (
 type settled struct {
 	replicas int32
 	why      string
-	// lead is the trigger that calls for most, -1 when none calls for any.
+	// lead is the one of judged that calls for most, -1 when none calls for any.
 	lead int
 }
 
@@ -24,11 +24,11 @@ type settled struct {
 // quiet ones do, as they do for the HPA.
 func (f *facts) settle() settled {
 	best, lead := int32(0), -1
-	for i, m := range f.Metrics {
-		if !f.states[i].fresh() {
+	for i, j := range f.judged {
+		if !j.state.fresh() {
 			continue
 		}
-		if n := replicasFor(m, f.Samples[i].Value); n > best {
+		if n := replicasFor(j.metric, j.value); n > best {
 			best, lead = n, i
 		}
 	}
@@ -36,8 +36,8 @@ func (f *facts) settle() settled {
 		return settled{replicas: f.base, lead: -1}
 	}
 	out := settled{replicas: max(f.base, best), lead: lead}
-	m := f.Metrics[lead]
-	out.why = fmt.Sprintf("%s is %s (target %s%s): %s", label(m), number(f.Samples[lead].Value), number(m.Target), perReplica(m), plural(best))
+	m := f.judged[lead].metric
+	out.why = fmt.Sprintf("%s is %s (target %s%s): %s", label(m), number(f.judged[lead].value), number(m.Target), perReplica(m), plural(best))
 	if limit := scaleUpCeiling(f.w.HPA.Behavior, f.base); out.replicas > limit {
 		out.replicas = limit
 		out.why += fmt.Sprintf(", limited to %d by the scale-up behavior", limit)
@@ -72,7 +72,7 @@ func milli(v float64) float64 { return math.Round(v * 1000) }
 // leadTrigger is the active trigger to name: the one that calls for most if
 // it is active itself, else the first active one.
 func (f *facts) leadTrigger(lead int) int {
-	if lead >= 0 && f.states[lead] == stateActive {
+	if lead >= 0 && f.judged[lead].state == stateActive {
 		return lead
 	}
 	return f.triggered[0]
@@ -82,9 +82,8 @@ func (f *facts) whyActive(lead int) string {
 	if len(f.triggered) == 0 {
 		return ""
 	}
-	i := f.leadTrigger(lead)
-	m := f.Metrics[i]
-	return fmt.Sprintf("%s is %s (active above %s)", label(m), number(f.Samples[i].Value), number(m.Activation))
+	j := f.judged[f.leadTrigger(lead)]
+	return fmt.Sprintf("%s is %s (active above %s)", label(j.metric), number(j.value), number(j.metric.Activation))
 }
 
 // label names a trigger for people: its own name, else its metric's without

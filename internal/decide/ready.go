@@ -36,7 +36,7 @@ func (s *statusFacts) ready() {
 		quote(statusFalse, reasonTargetWrite, cut(s.in.WriteErr.Error(), maxCause)+"; it is tried again")
 	case isPaused(w):
 		set(statusTrue, kind+suffixReady, kind+" is defined correctly; it is paused")
-	case s.failing > 0 && s.active:
+	case s.failing+s.failingTriggers() > 0 && (s.active || s.failing == 0):
 		quote(statusUnknown, reasonPartialError, s.failureText())
 	case s.failing > 0:
 		quote(statusFalse, reasonTriggerError, s.failureText())
@@ -121,7 +121,13 @@ func (s *statusFacts) failureText() string {
 			failed = append(failed, i)
 		}
 	}
-	return list(failed, s.failure)
+	text := list(failed, s.failure)
+	for _, j := range s.judged {
+		if j.trouble != "" && text == "" {
+			text = "spec.advanced.scalingModifiers.formula " + j.trouble + "; correct the formula, or say with ?? what stands for a trigger without a value"
+		}
+	}
+	return text
 }
 
 func (s *statusFacts) failure(i int) string {

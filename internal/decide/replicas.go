@@ -113,7 +113,7 @@ func activate(f *facts) (model.Decision, bool) {
 	}
 	d := f.set(rule, max(f.from, start), "%s", why)
 	if len(f.triggered) > 0 {
-		d.Trigger = f.Metrics[f.leadTrigger(want.lead)].TriggerType
+		d.Trigger = f.judged[f.leadTrigger(want.lead)].metric.TriggerType
 	}
 	return d, true
 }
@@ -129,7 +129,7 @@ func followUp(f *facts) (model.Decision, bool) {
 		return model.Decision{}, false
 	}
 	d := f.set(model.RuleJumpStart, want.replicas, "%s, since more arrived after the activation", want.why)
-	d.Trigger = f.Metrics[want.lead].TriggerType
+	d.Trigger = f.judged[want.lead].metric.TriggerType
 	return d, true
 }
 
@@ -161,7 +161,7 @@ func leaveToHPA(f *facts) (model.Decision, bool) {
 		return f.keep(model.RuleForced, "kept active by annotation force-activation: the HPA decides"), true
 	}
 	d := f.keep(model.RuleHPA, "%s: the HPA decides", f.whyActive(f.triggered[0]))
-	d.Trigger = f.Metrics[f.triggered[0]].TriggerType
+	d.Trigger = f.judged[f.triggered[0]].metric.TriggerType
 	return d, true
 }
 

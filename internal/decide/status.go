@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -61,7 +62,7 @@ func Status(in StatusInput) model.Status {
 	s.conds = conditions{old: old, now: s.Now, generation: w.Generation}
 	s.ready()
 	s.activity()
-	s.conds.set(model.ConditionFallback, statusFalse, reasonNoFallback, "no fallback is active")
+	s.fallback()
 	s.paused()
 	s.hpaActive()
 	out.Conditions = s.conds.out
@@ -125,6 +126,31 @@ func (s *statusFacts) metrics(out *model.Status) {
 		}
 	}
 	out.Health, out.TriggerActivity = health, activity
+	out.CompositeScaler = ""
+	if s.Composite != nil {
+		out.CompositeScaler = s.Composite.Metric.External
+	}
+}
+
+// fallback says whether HPAs are told the fallback instead of what a source says.
+func (s *statusFacts) fallback() {
+	due := s.fallbackNow()
+	if s.unmanaged() || isPaused(s.w) || len(due) == 0 {
+		s.conds.set(model.ConditionFallback, statusFalse, reasonNoFallback, "no fallback is active")
+		return
+	}
+	b := s.w.Fallback
+	what := fmt.Sprintf("%s, %d replicas", b.Behavior, b.Replicas)
+	switch b.Behavior {
+	case fallbackCurrent:
+		what = "the current count of replicas"
+	case fallbackModifiers:
+		what = "what the formula makes of the other triggers"
+	}
+	s.conds.steady(model.ConditionFallback, statusTrue, reasonFallback, cut(fmt.Sprintf(
+		"%s failed more than %d times in a row; the HPA is told the fallback: %s",
+		list(due, func(i int) string { return fmt.Sprintf("trigger %d %q", s.Metrics[i].Trigger, label(s.Metrics[i])) }),
+		b.FailureThreshold, what), maxMessage))
 }
 
 func (s *statusFacts) health(i int) (model.Health, bool) {

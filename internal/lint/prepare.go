@@ -8,6 +8,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/kedago/keda/internal/formula"
 	"github.com/kedago/keda/internal/model"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
@@ -20,6 +21,22 @@ type Prepared struct {
 	// Metrics is complete where the trigger has no errors; elsewhere it only
 	// says which trigger it is.
 	Metrics []model.Metric
+	// Composite is set when a formula makes one metric of all triggers.
+	Composite *formula.Composite
+}
+
+// HPAMetrics lists the metrics that the HPA has.
+func (p Prepared) HPAMetrics() []model.Metric {
+	if p.Composite == nil {
+		return p.Metrics
+	}
+	out := []model.Metric{p.Composite.Metric}
+	for _, m := range p.Metrics {
+		if m.Resource != nil {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // Prepare decodes and checks every trigger of a workload. values holds where
@@ -45,6 +62,9 @@ func Prepare(c scaler.Catalog, w *model.Workload, values []param.Values) (Prepar
 		found = append(found, complete(&out.Metrics[i], out.Configs[i], t, path, pending(v), len(found.Errors()) > 0)...)
 		ps = append(ps, found...)
 	}
+	var found param.Problems
+	out.Composite, found = composite(w, out.Metrics)
+	ps = append(ps, found...)
 	return out, append(ps, together(w, out)...)
 }
 

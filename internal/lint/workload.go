@@ -9,7 +9,6 @@ package lint
 import (
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -60,8 +59,6 @@ func counts(w *model.Workload, ps *param.Problems) {
 		if idle == 0 {
 			ps.Hint("with minReplicaCount 0 the target goes to 0 by itself; leave idleReplicaCount out")
 		}
-	case idle > 0:
-		ps.Warnf("spec.idleReplicaCount", "found %d; only 0 lasts: the HPA does not look at a target with 0 replicas, and raises any other to minReplicaCount, which is %d", idle, w.Min)
 	}
 }
 
@@ -133,30 +130,6 @@ func fallback(w *model.Workload, ps *param.Problems) {
 	}
 	if f.Behavior == "scalingModifiers" && w.Modifiers == nil {
 		ps.Errorf("spec.fallback.behavior", "found scalingModifiers without a formula; expected one in spec.advanced.scalingModifiers")
-	}
-}
-
-func modifiers(w *model.Workload, ps *param.Problems) {
-	m := w.Modifiers
-	if m == nil {
-		return
-	}
-	const path = "spec.advanced.scalingModifiers"
-	if m.Formula == "" {
-		ps.Errorf(path+".formula", "is missing; expected an expression over trigger names")
-	}
-	if m.Target == "" {
-		ps.Errorf(path+".target", "is missing; expected the formula's value per replica, a number above 0")
-	} else if n, err := strconv.ParseFloat(m.Target, 64); err != nil || !(n > 0) {
-		ps.Errorf(path+".target", "found %s; expected a number above 0", quote(m.Target))
-	}
-	if m.ActivationTarget != "" {
-		if n, err := strconv.ParseFloat(m.ActivationTarget, 64); err != nil || n != n {
-			ps.Errorf(path+".activationTarget", "found %s; expected a number", quote(m.ActivationTarget))
-		}
-	}
-	if types := []string{"AverageValue", "Value"}; m.MetricType != "" && !slices.Contains(types, string(m.MetricType)) {
-		wrongType(m.MetricType, types, path, ps)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/kedago/keda/internal/decide"
+	"github.com/kedago/keda/internal/formula"
 	"github.com/kedago/keda/internal/model"
 	"github.com/kedago/keda/internal/store"
 	"github.com/kedago/keda/internal/targets"
@@ -27,6 +28,8 @@ import (
 type Subject struct {
 	Workload *model.Workload
 	Metrics  []model.Metric
+	// Composite is set when a formula makes one metric of all triggers.
+	Composite *formula.Composite
 	// Problems stop all scaling while one of them is an error.
 	Problems param.Problems
 	// Previous is the status in the cluster.

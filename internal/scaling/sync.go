@@ -70,14 +70,29 @@ func (l *Loop) input(key model.Key, st *state, scale targets.Scale, scaleErr err
 	entry, samples, _ := l.opts.Store.Get(key)
 	in := decide.Input{
 		Workload: st.subject.Workload, Now: l.opts.Clock.Now(),
-		Metrics: entry.Metrics, Samples: samples,
+		Metrics: entry.Metrics, Samples: samples, Composite: st.subject.Composite,
 		LastActive: st.lastActive, ActivatedAt: st.activatedAt, PausedReplicas: st.status.PausedReplicas,
 		Blocked: st.subject.Problems.Err() != nil,
 	}
 	if scaleErr == nil {
-		in.Scale.Known, in.Scale.Replicas = true, scale.Replicas
+		in.Scale = decide.Scale{Known: true, Replicas: scale.Replicas, Ready: scale.Ready}
 	}
 	return in
+}
+
+// Input gathers what is known of a workload, for whoever else decides on it.
+// The second result is false for one that the loop does not know.
+func (l *Loop) Input(ctx context.Context, key model.Key) (decide.Input, bool) {
+	l.mu.Lock()
+	st := l.state[key]
+	if st == nil {
+		l.mu.Unlock()
+		return decide.Input{}, false
+	}
+	now := *st
+	l.mu.Unlock()
+	scale, err := l.scale(ctx, now.view)
+	return l.input(key, &now, scale, err), true
 }
 
 func (l *Loop) scale(ctx context.Context, st view) (targets.Scale, error) {

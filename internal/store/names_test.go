@@ -49,3 +49,27 @@ func TestFindInAnyCase(t *testing.T) {
 	expect("after removing one", found("shop", "s0-cron-utc"), []string{"two s0-cron-utc"})
 	expect("names after removing one", s.MetricNames(), []string{"s0-cron-utc"})
 }
+
+// TestComposite: the metric of a formula is found and listed beside those of
+// the triggers, takes no sample, and goes with its workload.
+func TestComposite(t *testing.T) {
+	s := New()
+	e := entry("x", "s0-a")
+	e.Composite = &model.Metric{External: "s0-composite-metric"}
+	s.SetEntry(e)
+	found := s.Find("ns", "s0-composite-metric")
+	if len(found) != 1 || found[0].Trigger.Index != CompositeIndex || found[0].Metric.External != "s0-composite-metric" {
+		t.Fatalf("found %+v", found)
+	}
+	if got := s.MetricNames(); !slices.Equal(got, []string{"s0-a", "s0-composite-metric"}) {
+		t.Errorf("names %q", got)
+	}
+	put(s, "x", CompositeIndex, 5)
+	if _, ok := s.Sample(found[0].Trigger); ok {
+		t.Error("there is a sample of a formula")
+	}
+	s.SetEntry(entry("x", "s0-a"))
+	if got := s.Find("ns", "s0-composite-metric"); len(got) > 0 {
+		t.Errorf("after the formula was removed: %+v", got)
+	}
+}

@@ -22,6 +22,30 @@ type Entry struct {
 	Interval time.Duration
 	// Metrics lists the triggers, by index.
 	Metrics []model.Metric
+	// Composite is the metric that a formula makes of all triggers, if any.
+	Composite *model.Metric
+}
+
+// CompositeIndex stands for a trigger's index where a formula's result is meant.
+const CompositeIndex = -1
+
+// external calls f with every external metric and its index.
+func (e *Entry) external(f func(index int, m model.Metric)) {
+	for _, m := range e.Metrics {
+		if m.External != "" {
+			f(m.Trigger, m)
+		}
+	}
+	if e.Composite != nil {
+		f(CompositeIndex, *e.Composite)
+	}
+}
+
+func (e *Entry) metric(index int) model.Metric {
+	if index == CompositeIndex {
+		return *e.Composite
+	}
+	return e.Metrics[index]
 }
 
 // Store holds entries and samples. The zero value is not usable; see New.
@@ -66,12 +90,10 @@ func (s *Store) SetEntry(e Entry) {
 		}
 	}
 	s.entries[e.Key] = &record{entry: e, samples: samples}
-	for _, m := range e.Metrics {
-		if m.External != "" {
-			k := keyOf(e.Key.Namespace, m.External)
-			s.byMetric[k] = append(s.byMetric[k], model.TriggerKey{Workload: e.Key, Index: m.Trigger})
-		}
-	}
+	e.external(func(index int, m model.Metric) {
+		k := keyOf(e.Key.Namespace, m.External)
+		s.byMetric[k] = append(s.byMetric[k], model.TriggerKey{Workload: e.Key, Index: index})
+	})
 }
 
 // Remove forgets a workload.
@@ -85,7 +107,7 @@ func (s *Store) Remove(key model.Key) {
 }
 
 func (s *Store) unindex(e Entry) {
-	for _, m := range e.Metrics {
+	e.external(func(_ int, m model.Metric) {
 		k := keyOf(e.Key.Namespace, m.External)
 		left := slices.DeleteFunc(s.byMetric[k], func(t model.TriggerKey) bool { return t.Workload == e.Key })
 		if len(left) == 0 {
@@ -93,7 +115,7 @@ func (s *Store) unindex(e Entry) {
 		} else {
 			s.byMetric[k] = left
 		}
-	}
+	})
 }
 
 // Update changes the sample of a trigger and tells the listeners. A trigger
@@ -101,7 +123,7 @@ func (s *Store) unindex(e Entry) {
 func (s *Store) Update(t model.TriggerKey, change func(*model.Sample)) {
 	s.mu.Lock()
 	r := s.entries[t.Workload]
-	ok := r != nil && t.Index < len(r.samples)
+	ok := r != nil && t.Index >= 0 && t.Index < len(r.samples)
 	if ok {
 		change(&r.samples[t.Index])
 	}
@@ -129,7 +151,7 @@ func (s *Store) Sample(t model.TriggerKey) (model.Sample, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	r := s.entries[t.Workload]
-	if r == nil || t.Index >= len(r.samples) {
+	if r == nil || t.Index < 0 || t.Index >= len(r.samples) {
 		return model.Sample{}, false
 	}
 	return r.samples[t.Index], true
@@ -152,7 +174,7 @@ func (s *Store) Find(namespace, metric string) []Found {
 	var out []Found
 	for _, t := range s.byMetric[keyOf(namespace, metric)] {
 		r := s.entries[t.Workload]
-		out = append(out, Found{t, r.entry.Metrics[t.Index], r.entry.SelectorKey, r.entry.SelectorValue, r.entry.Interval})
+		out = append(out, Found{t, r.entry.metric(t.Index), r.entry.SelectorKey, r.entry.SelectorValue, r.entry.Interval})
 	}
 	return out
 }
@@ -163,11 +185,7 @@ func (s *Store) MetricNames() []string {
 	defer s.mu.RUnlock()
 	seen := map[string]bool{}
 	for _, r := range s.entries {
-		for _, m := range r.entry.Metrics {
-			if m.External != "" {
-				seen[m.External] = true
-			}
-		}
+		r.entry.external(func(_ int, m model.Metric) { seen[m.External] = true })
 	}
 	out := make([]string, 0, len(seen))
 	for n := range seen {

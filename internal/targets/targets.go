@@ -35,7 +35,10 @@ var ErrNoScale = model.ErrTargetNotScalable
 // Scale is what is known of a target.
 type Scale struct {
 	Replicas int32
-	GVKR     model.GVKR
+	// Ready is the count of ready pods; of kinds that only /scale tells about,
+	// the count of pods that exist.
+	Ready int32
+	GVKR  model.GVKR
 	// Version is the target's resource version at which Replicas held.
 	Version string
 }
@@ -185,13 +188,13 @@ func (t *Tracker) read(ctx context.Context, id ID, gvr schema.GroupVersionResour
 		if err := t.cache.Get(ctx, key, &d); err != nil {
 			return Scale{}, notFound(err, id)
 		}
-		return Scale{Replicas: orOne(d.Spec.Replicas), Version: d.ResourceVersion}, nil
+		return Scale{Replicas: orOne(d.Spec.Replicas), Ready: d.Status.ReadyReplicas, Version: d.ResourceVersion}, nil
 	case statefulSetKind:
 		var s appsv1.StatefulSet
 		if err := t.cache.Get(ctx, key, &s); err != nil {
 			return Scale{}, notFound(err, id)
 		}
-		return Scale{Replicas: orOne(s.Spec.Replicas), Version: s.ResourceVersion}, nil
+		return Scale{Replicas: orOne(s.Spec.Replicas), Ready: s.Status.ReadyReplicas, Version: s.ResourceVersion}, nil
 	}
 	return t.readOther(ctx, id, gvr, key)
 }
@@ -216,7 +219,7 @@ func (t *Tracker) readOther(ctx context.Context, id ID, gvr schema.GroupVersionR
 	if err != nil {
 		return Scale{}, fmt.Errorf("reading the scale of %s %s/%s: %w", id.GVK.Kind, id.Namespace, id.Name, err)
 	}
-	s := Scale{Replicas: got.Spec.Replicas, Version: got.ResourceVersion}
+	s := Scale{Replicas: got.Spec.Replicas, Ready: got.Status.Replicas, Version: got.ResourceVersion}
 	t.mu.Lock()
 	t.other[id] = s
 	t.mu.Unlock()
