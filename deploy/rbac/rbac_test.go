@@ -57,6 +57,15 @@ func TestLeastPrivilege(t *testing.T) {
 			if slices.Contains(r.Resources, "secrets") && !slices.Equal(r.Verbs, []string{"get", "list", "watch"}) {
 				t.Errorf("%s: Secrets are only read, but %v", role.Name, r)
 			}
+			if slices.Contains(r.Resources, "serviceaccounts/token") {
+				t.Errorf("%s: tokens of any service account in %v; that is for users to allow, account by account", role.Name, r)
+			}
+			if slices.Contains(r.Resources, "serviceaccounts") && !slices.Equal(r.Verbs, []string{"get"}) {
+				t.Errorf("%s: service accounts are only looked up, but %v", role.Name, r)
+			}
+			if slices.Contains(r.Resources, "jobs") && !slices.Equal(r.Verbs, []string{"get", "list", "watch", "create", "delete"}) {
+				t.Errorf("%s: Jobs are made and deleted, never changed, but %v", role.Name, r)
+			}
 		}
 		lines := bytes.Split(doc, []byte("\n"))
 		for i, line := range lines {

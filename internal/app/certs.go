@@ -1,7 +1,9 @@
 package app
 
 import (
+	"crypto/tls"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -31,6 +33,27 @@ func keepCertificates(mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("adding the renewal of certificates: %w", err)
 	}
 	return nil
+}
+
+// serviceTLS reads the bounds of TLS of our own ports: TLS 1.3 unless said
+// otherwise, and no less than 1.2.
+func serviceTLS(o Options) (least uint16, suites []uint16, err error) {
+	switch o.ServiceMinTLS {
+	case "", "TLS13":
+		least = tls.VersionTLS13
+	case "TLS12":
+		least = tls.VersionTLS12
+	default:
+		return 0, nil, fmt.Errorf("--service-min-tls-version: found %q; expected TLS12 or TLS13", o.ServiceMinTLS)
+	}
+	for _, name := range o.ServiceCipherSuites {
+		i := slices.IndexFunc(tls.CipherSuites(), func(c *tls.CipherSuite) bool { return c.Name == name })
+		if i < 0 {
+			return 0, nil, fmt.Errorf("--service-tls-cipher-list: found %q; expected names such as TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", name)
+		}
+		suites = append(suites, tls.CipherSuites()[i].ID)
+	}
+	return least, suites, nil
 }
 
 // serviceNames are the names under which a Service is reached in its cluster.

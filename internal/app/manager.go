@@ -66,6 +66,12 @@ func newManager(ctx context.Context, cfg *rest.Config, o Options) (ctrl.Manager,
 	if err != nil {
 		return nil, err
 	}
+	var selector labels.Selector
+	if o.WatchSelector != "" {
+		if selector, err = labels.Parse(o.WatchSelector); err != nil {
+			return nil, fmt.Errorf("--watch-label-selector: found %q; expected a label selector such as team=a: %w", o.WatchSelector, err)
+		}
+	}
 	ctrl.SetLogger(logr.FromSlogHandler(o.Log.Handler()))
 	// Everybody else's events are written with JSON; the built-in kinds are
 	// cheaper in protobuf, which controller-runtime chooses by itself.
@@ -73,7 +79,7 @@ func newManager(ctx context.Context, cfg *rest.Config, o Options) (ctrl.Manager,
 		Scheme:                        s,
 		Logger:                        logr.FromSlogHandler(o.Log.Handler()),
 		BaseContext:                   func() context.Context { return ctx },
-		Cache:                         cacheOptions(o),
+		Cache:                         cacheOptions(o, selector),
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
 		Metrics:                       metricsserver.Options{BindAddress: o.MetricsAddress},
 		HealthProbeBindAddress:        o.HealthAddress,
@@ -94,7 +100,7 @@ func newManager(ctx context.Context, cfg *rest.Config, o Options) (ctrl.Manager,
 
 // cacheOptions keep the memory independent of what is not ours: of other
 // people's objects only the few fields that are read are kept.
-func cacheOptions(o Options) cache.Options {
+func cacheOptions(o Options, selector labels.Selector) cache.Options {
 	c := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -109,6 +115,11 @@ func cacheOptions(o Options) cache.Options {
 				Field:     fields.ParseSelectorOrDie("status.phase!=Succeeded,status.phase!=Failed"),
 			},
 		},
+	}
+	if selector != nil {
+		for _, kind := range []client.Object{&kedav1.ScaledObject{}, &firstv1.ScaledObject{}, &kedav1.ScaledJob{}} {
+			c.ByObject[kind] = cache.ByObject{Label: selector}
+		}
 	}
 	if len(o.WatchNamespaces) > 0 {
 		c.DefaultNamespaces = map[string]cache.Config{}

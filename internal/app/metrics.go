@@ -20,6 +20,8 @@ type metricSource struct {
 	store  *store.Store
 	poller *poll.Poller
 	input  func(context.Context, model.Key) (decide.Input, bool)
+	// told counts the answers.
+	told func(decide.Answer, error)
 }
 
 var _ metricsapi.Source = metricSource{}
@@ -37,6 +39,7 @@ func (m metricSource) Metric(ctx context.Context, namespace, name string, select
 			continue
 		}
 		a, err := m.read(ctx, f)
+		m.told(a, err)
 		if err != nil {
 			return nil, err
 		}

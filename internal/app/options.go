@@ -20,6 +20,22 @@ type Options struct {
 	ClusterObjectNamespace string
 	// WatchNamespaces limits what is watched; empty means all.
 	WatchNamespaces []string
+	// WatchSelector limits which ScaledObjects and ScaledJobs are taken care
+	// of, by their labels; empty means all.
+	WatchSelector string
+	// ClusterName is the cluster's in CloudEvents, ClusterDomain that of its Services.
+	ClusterName, ClusterDomain string
+
+	// FileRoot is the folder whose files triggers and auth objects may name;
+	// empty for none.
+	FileRoot string
+	// SecretRefresh is how often credentials kept outside of the cluster are
+	// asked for again.
+	SecretRefresh time.Duration
+	// TokenLife is how long tokens are to last that are issued for service accounts.
+	TokenLife time.Duration
+	// VaultAddresses limits which Vault servers auth objects may name; any when empty.
+	VaultAddresses []string
 
 	// Addresses to listen at, "0" for none.
 	MetricsAddress, HealthAddress, ProfilingAddress string
@@ -28,6 +44,9 @@ type Options struct {
 	SecurePort int
 	// BindAddress is where it listens, all addresses when empty.
 	BindAddress string
+	// ServiceMinTLS and ServiceCipherSuites bound TLS of our own ports.
+	ServiceMinTLS       string
+	ServiceCipherSuites []string
 	// CertDir holds tls.crt and tls.key, which may be replaced at any time.
 	CertDir string
 	// CertRotation makes an authority and a serving certificate in CertDir and
@@ -36,6 +55,10 @@ type Options struct {
 	// ServiceName is the Service of the APIService, in Namespace.
 	ServiceName string
 
+	// PrometheusMetrics serves metrics at MetricsAddress; OpenTelemetryMetrics
+	// and OpenTelemetryTraces send them to where OTEL_EXPORTER_OTLP_* says.
+	PrometheusMetrics, OpenTelemetryMetrics, OpenTelemetryTraces bool
+
 	LeaderElect                               bool
 	LeaderElectionID                          string
 	LeaseDuration, RenewDeadline, LeaderRetry time.Duration
@@ -43,6 +66,7 @@ type Options struct {
 	KubeAPIBurst                              int
 	DisableCompression                        bool
 	ScaledObjectReconciles                    int
+	ScaledJobReconciles                       int
 	ScalingWorkers                            int
 	// IdleProbeInterval, see poll.Options.ProbeInterval.
 	IdleProbeInterval time.Duration

@@ -38,6 +38,8 @@ type operator struct {
 	poller *poll.Poller
 	loop   *scaling.Loop
 	set    *controller.Set
+
+	answers answers
 }
 
 // RunAll runs all roles in this process until ctx ends.
@@ -51,7 +53,7 @@ func RunAll(ctx context.Context, catalog scaler.Catalog, o Options) error {
 	if err != nil {
 		return err
 	}
-	op, err := build(cfg, mgr, catalog, o)
+	op, err := build(ctx, cfg, mgr, catalog, o)
 	if err != nil {
 		return err
 	}
@@ -59,6 +61,9 @@ func RunAll(ctx context.Context, catalog scaler.Catalog, o Options) error {
 		return err
 	}
 	if err := op.addMetricsAPI(cfg, mgr, o); err != nil {
+		return err
+	}
+	if err := op.exposeMetrics(ctx, mgr, o); err != nil {
 		return err
 	}
 	for _, r := range []func(context.Context) error{op.poller.Run, op.loop.Run, releaseStartup} {
@@ -74,7 +79,7 @@ func RunAll(ctx context.Context, catalog scaler.Catalog, o Options) error {
 }
 
 // build makes the operator's parts and connects them.
-func build(cfg *rest.Config, mgr ctrl.Manager, catalog scaler.Catalog, o Options) (*operator, error) {
+func build(ctx context.Context, cfg *rest.Config, mgr ctrl.Manager, catalog scaler.Catalog, o Options) (*operator, error) {
 	scales, err := newScales(cfg, mgr)
 	if err != nil {
 		return nil, err
@@ -85,31 +90,43 @@ func build(cfg *rest.Config, mgr ctrl.Manager, catalog scaler.Catalog, o Options
 	now := time.Now
 	tracker := targets.New(mgr.GetCache(), scales, mgr.GetRESTMapper(), now, func(id targets.ID) { op.set.TargetChanged(id, op.loop.Notify) })
 
+	jobTracker, err := newJobs(cfg, mgr, o, now, func(k model.Key) { op.loop.Notify(k) })
+	if err != nil {
+		return nil, err
+	}
+	external, err := op.newExternal(mgr, o)
+	if err != nil {
+		return nil, err
+	}
 	options := &controller.Options{
 		Client: mgr.GetClient(), Catalog: catalog, Writer: actor, Targets: tracker, Store: op.store,
 		Resolver: &secret.Resolver{
-			Reader: newClusterReader(mgr), ClusterNamespace: o.ClusterObjectNamespace, Params: parametersOf(catalog),
+			Reader: newClusterReader(mgr), External: external, ClusterNamespace: o.ClusterObjectNamespace, Params: parametersOf(catalog),
 		},
 		Log: o.Log, Version: version.Get().Version,
 		Env: func(w *model.Workload, trigger int, identity scaler.Identity) scaler.Env {
 			return scaler.Env{
 				Log:  o.Log.With("workload", w.Key.String(), "trigger", trigger),
 				Pool: op.pool, Namespace: w.Key.Namespace, Object: w.Key.Name,
-				Cluster: view, Now: now, Identity: identity, HTTP: o.HTTP,
+				Cluster: view, Now: now, Identity: identity, HTTP: o.HTTP, ReadFile: reader(external.Files),
 			}
 		},
+	}
+	spans, err := tracer(ctx, mgr, o)
+	if err != nil {
+		return nil, err
 	}
 	op.set = controller.NewSet(options)
 	op.poller = poll.New(poll.Options{
 		Store: op.store, Log: o.Log, ProbeInterval: o.IdleProbeInterval,
-		OnDenied: op.set.Again, Jitter: rand.Float64,
+		OnDenied: op.denied(external.Cache), Jitter: rand.Float64, Tracer: spans,
 	})
 	op.loop = scaling.New(scaling.Options{
-		Store: op.store, Targets: tracker, Writer: writer{actor, op.set}, Poller: op.poller,
-		Clock: clock.RealClock{}, Log: o.Log, Workers: o.ScalingWorkers,
+		Store: op.store, Targets: tracker, Jobs: jobTracker, Writer: writer{actor, op.set}, JobWriter: actor, Poller: op.poller,
+		Clock: clock.RealClock{}, Log: o.Log, Workers: o.ScalingWorkers, Tracer: spans, Version: version.Get().Version,
 	})
 	options.Poller, options.Loop = op.poller, op.loop
-	return op, op.set.Register(mgr, o.ScaledObjectReconciles)
+	return op, op.set.Register(mgr, o.ScaledObjectReconciles, o.ScaledJobReconciles)
 }
 
 // parametersOf describes the parameters of a catalog's trigger types.
@@ -139,9 +156,14 @@ func (op *operator) addMetricsAPI(cfg *rest.Config, mgr ctrl.Manager, o Options)
 		}
 		return nil
 	}
-	server, err := metricsapi.New(metricSource{store: op.store, poller: op.poller, input: op.loop.Input}, metricsapi.Options{
+	least, suites, err := serviceTLS(o)
+	if err != nil {
+		return err
+	}
+	server, err := metricsapi.New(metricSource{store: op.store, poller: op.poller, input: op.loop.Input, told: op.answers.count}, metricsapi.Options{
 		BindAddress: o.BindAddress, SecurePort: o.SecurePort,
 		CertFile: filepath.Join(o.CertDir, "tls.crt"), KeyFile: filepath.Join(o.CertDir, "tls.key"),
+		MinTLS: least, CipherSuites: suites,
 		Cluster: cfg, Ready: ready, Logger: slog.New(o.Log.Handler()),
 	})
 	if err != nil {

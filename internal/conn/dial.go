@@ -30,7 +30,7 @@ func ClientTLS(t *TLS, o scaler.HTTPOptions) (*tls.Config, error) {
 	if c == nil || err != nil {
 		return nil, err
 	}
-	if c.MinVersion, err = minTLS(o.MinTLS); err != nil {
+	if err := bounds(c, o); err != nil {
 		return nil, err
 	}
 	return c, trust(c, o.CAFiles)
@@ -98,7 +98,7 @@ func AlwaysTLS(t *TLS, o scaler.HTTPOptions) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.MinVersion, err = minTLS(o.MinTLS); err != nil {
+	if err := bounds(c, o); err != nil {
 		return nil, err
 	}
 	return c, trust(c, o.CAFiles)

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -41,7 +42,7 @@ func newSharedHTTP(o scaler.HTTPOptions, auth *HTTPAuth) (*sharedHTTP, error) {
 	if !auth.uses(AuthTLS) {
 		config.Certificates = nil
 	}
-	if config.MinVersion, err = minTLS(o.MinTLS); err != nil {
+	if err := bounds(config, o); err != nil {
 		return nil, err
 	}
 	if err := trust(config, o.CAFiles); err != nil {
@@ -60,13 +61,31 @@ func newSharedHTTP(o scaler.HTTPOptions, auth *HTTPAuth) (*sharedHTTP, error) {
 			TLSHandshakeTimeout:   10 * time.Second,
 			ForceAttemptHTTP2:     true,
 			DisableKeepAlives:     o.DisableKeepAlives,
-			MaxIdleConns:          256,
-			MaxIdleConnsPerHost:   4,
+			MaxIdleConns:          cmp.Or(o.MaxIdle, 256),
+			MaxIdleConnsPerHost:   cmp.Or(o.MaxIdlePerHost, 4),
 			MaxConnsPerHost:       16,
-			IdleConnTimeout:       90 * time.Second,
+			IdleConnTimeout:       cmp.Or(o.IdleTimeout, 90*time.Second),
 			ExpectContinueTimeout: time.Second,
 		},
 	}}, nil
+}
+
+// bounds limits what TLS agrees on.
+func bounds(config *tls.Config, o scaler.HTTPOptions) (err error) {
+	if config.MinVersion, err = minTLS(o.MinTLS); err != nil {
+		return err
+	}
+	for _, name := range o.CipherSuites {
+		for _, c := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+			if c.Name == name {
+				config.CipherSuites = append(config.CipherSuites, c.ID)
+			}
+		}
+	}
+	if len(config.CipherSuites) < len(o.CipherSuites) {
+		return fmt.Errorf("the cipher suites are %s; expected Go's names of them", strings.Join(o.CipherSuites, ", "))
+	}
+	return nil
 }
 
 func minTLS(name string) (uint16, error) {

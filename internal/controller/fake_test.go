@@ -145,7 +145,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	}
 	s := newScheme(t)
 	c := fake.NewClientBuilder().WithScheme(s).WithObjects(objects...).
-		WithStatusSubresource(&kedav1.ScaledObject{}, &firstv1.ScaledObject{}).Build()
+		WithStatusSubresource(&kedav1.ScaledObject{}, &firstv1.ScaledObject{}, &kedav1.TriggerAuthentication{}).Build()
 	w := &world{
 		client: c, resolver: &resolver{}, poller: &poller{map[model.Key][]poll.Trigger{}},
 		loop:    &loop{map[model.Key]scaling.Subject{}, map[model.Key]model.Status{}},

@@ -18,6 +18,9 @@ type index struct {
 	uses    map[model.Key][]model.Reference
 	targets map[targets.ID]map[model.Key]claim
 	target  map[model.Key]targets.ID
+	// onUse, when set, is told, outside the lock, of each reference that a
+	// workload begins or ceases to use.
+	onUse func(model.Reference)
 }
 
 // claim orders the workloads that want the same target.
@@ -36,12 +39,31 @@ func newIndex() *index {
 // setUses replaces what a workload uses, and says whether there is something
 // that it did not use before.
 func (x *index) setUses(key model.Key, refs []model.Reference) (more bool) {
+	before, more := x.replaceUses(key, refs)
+	if x.onUse == nil {
+		return more
+	}
+	for _, r := range before {
+		if !slices.Contains(refs, r) {
+			x.onUse(r)
+		}
+	}
+	for _, r := range refs {
+		if !slices.Contains(before, r) {
+			x.onUse(r)
+		}
+	}
+	return more
+}
+
+func (x *index) replaceUses(key model.Key, refs []model.Reference) (before []model.Reference, more bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	before = x.uses[key]
 	for _, r := range refs {
-		more = more || !slices.Contains(x.uses[key], r)
+		more = more || !slices.Contains(before, r)
 	}
-	for _, r := range x.uses[key] {
+	for _, r := range before {
 		delete(x.users[r], key)
 		if len(x.users[r]) == 0 {
 			delete(x.users, r)
@@ -54,7 +76,7 @@ func (x *index) setUses(key model.Key, refs []model.Reference) (more bool) {
 		}
 		x.users[r][key] = true
 	}
-	return more
+	return before, more
 }
 
 // usersOf lists the workloads that use a reference.
@@ -62,6 +84,13 @@ func (x *index) usersOf(r model.Reference) []model.Key {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return slices.Collect(maps.Keys(x.users[r]))
+}
+
+// usesOf lists what a workload uses.
+func (x *index) usesOf(key model.Key) []model.Reference {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Clone(x.uses[key])
 }
 
 // claimTarget says that a workload scales a target, and returns the workload
@@ -102,6 +131,13 @@ func before(a claim, ak model.Key, b claim, bk model.Key) bool {
 		return a.created < b.created
 	}
 	return strings.Compare(ak.String(), bk.String()) < 0
+}
+
+// unclaim gives up what a workload scaled and returns who waited for it.
+func (x *index) unclaim(key model.Key) []model.Key {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.release(key)
 }
 
 // release gives a target up and returns who else wanted it. Called with the

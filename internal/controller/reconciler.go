@@ -12,7 +12,6 @@ import (
 	"log/slog"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -89,6 +88,8 @@ type reconciler struct {
 	index *index
 	watch *referenceWatch
 	again func(model.Key) // queues a workload of any kind
+
+	census *census
 }
 
 // Reconcile implements reconcile.Reconciler.
@@ -102,6 +103,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		}
 		return ctrl.Result{}, fmt.Errorf("reading %s: %w", key, err)
 	}
+	r.census.add(key)
 	w, _ := r.kind.Convert(obj)
 	if !obj.GetDeletionTimestamp().IsZero() {
 		return ctrl.Result{}, r.finalize(ctx, obj, w)
@@ -115,6 +117,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 // forget drops everything known of an object that has gone.
 func (r *reconciler) forget(key model.Key) {
+	r.census.remove(key)
 	r.Poller.Remove(key)
 	r.Loop.Remove(key)
 	r.Store.Remove(key)
@@ -158,7 +161,7 @@ type plan struct {
 func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Workload, problems param.Problems) error {
 	p := plan{problems: append(problems, lint.Workload(w)...)}
 	rival := r.claim(w, &p)
-	if rival == nil && len(w.Unsupported) == 0 {
+	if rival == nil {
 		r.prepare(ctx, w, &p)
 	}
 	if r.index.setUses(w.Key, p.refs) {
@@ -170,8 +173,11 @@ func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Work
 			return err
 		}
 	}
-	usable := p.problems.Err() == nil && len(w.Unsupported) == 0
-	subject := scaling.Subject{Workload: w, Metrics: p.prepared.Metrics, Composite: p.prepared.Composite, Problems: p.problems, Previous: r.kind.Status(obj)}
+	usable := p.problems.Err() == nil
+	subject := scaling.Subject{
+		Workload: w, Metrics: p.prepared.Metrics, Composite: p.prepared.Composite, Problems: p.problems, Previous: r.kind.Status(obj),
+		Owner: owner(r.kind, obj),
+	}
 	if !usable {
 		r.Poller.Remove(w.Key)
 		r.Store.Remove(w.Key)
@@ -206,6 +212,9 @@ func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Work
 // claim makes sure that two objects never scale one target: the older one does.
 func (r *reconciler) claim(w *model.Workload, p *plan) *model.Key {
 	if w.Job != nil {
+		for _, k := range r.index.unclaim(w.Key) {
+			r.again(k) // it scaled a target before
+		}
 		return nil
 	}
 	id, err := targets.IDOf(w.Key.Namespace, w.Target)
@@ -276,6 +285,9 @@ func (r *reconciler) applyHPA(ctx context.Context, obj client.Object, w *model.W
 			return err
 		}
 	}
+	if w.Job != nil {
+		return nil
+	}
 	if !decide.NeedsHPA(w) {
 		_, err := r.Writer.DeleteHPA(ctx, w.Key.Namespace, w.HPA.Name, obj)
 		return err
@@ -309,66 +321,6 @@ func (r *reconciler) applyHPA(ctx context.Context, obj client.Object, w *model.W
 		subject.HPA = decide.ViewHPA(&have)
 	}
 	return nil
-}
-
-// finalize removes what belongs to a deleted object and lets it go.
-func (r *reconciler) finalize(ctx context.Context, obj client.Object, w *model.Workload) error {
-	status, known := r.Loop.Status(w.Key)
-	if !known {
-		status = r.kind.Status(obj)
-	}
-	r.forget(w.Key)
-	if !controllerutil.ContainsFinalizer(obj, r.kind.Finalizer) {
-		return nil
-	}
-	for _, name := range []string{w.HPA.Name, status.HPAName} {
-		if name == "" {
-			continue
-		}
-		if _, err := r.Writer.DeleteHPA(ctx, w.Key.Namespace, name, obj); err != nil {
-			return err
-		}
-	}
-	if err := r.restore(ctx, w, status); err != nil {
-		return err
-	}
-	before := obj.DeepCopyObject().(client.Object)
-	controllerutil.RemoveFinalizer(obj, r.kind.Finalizer)
-	err := r.Writer.PatchMeta(ctx, before, obj)
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return nil
-	}
-	if err == nil {
-		r.Writer.Event(obj, corev1.EventTypeWarning, w.Key.Kind+"Deleted", w.Key.Kind+" was deleted")
-	}
-	return err
-}
-
-// restore gives a target its original count back when the user asked for it.
-func (r *reconciler) restore(ctx context.Context, w *model.Workload, status model.Status) error {
-	if !w.RestoreReplicas || status.OriginalReplicas == nil || w.Job != nil {
-		return nil
-	}
-	id, err := targets.IDOf(w.Key.Namespace, w.Target)
-	if err != nil {
-		return nil //nolint:nilerr // a target that can't be named was never scaled
-	}
-	scale, err := r.Targets.Get(ctx, id)
-	if errors.Is(err, targets.ErrNotFound) || errors.Is(err, targets.ErrNoScale) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if scale.Replicas == *status.OriginalReplicas {
-		return nil
-	}
-	gvr := schema.GroupVersionResource{Group: scale.GVKR.Group, Version: scale.GVKR.Version, Resource: scale.GVKR.Resource}
-	_, err = r.Writer.Scale(ctx, gvr, id.Namespace, id.Name, *status.OriginalReplicas)
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	return err
 }
 
 // writeStatus writes what changed between two statuses, and events.

@@ -76,7 +76,7 @@ func TestFirstGroup(t *testing.T) {
 func TestProblems(t *testing.T) {
 	tests := map[string]struct {
 		change func(*kedav1.ScaledObject)
-		want   string // part of a problem, or of what is unsupported
+		want   string // part of a problem
 	}{
 		"an unknown type":    {func(o *kedav1.ScaledObject) { o.Spec.Triggers[0].Type = "queu" }, "did you mean queue?"},
 		"a malformed number": {func(o *kedav1.ScaledObject) { o.Spec.Triggers[0].Metadata["queueLength"] = "x" }, "queueLength"},
@@ -108,7 +108,7 @@ func TestProblems(t *testing.T) {
 			for _, p := range s.Problems.Errors() {
 				said = append(said, p.String())
 			}
-			if all := strings.Join(append(said, s.Workload.Unsupported...), "\n"); !strings.Contains(all, tt.want) {
+			if all := strings.Join(said, "\n"); !strings.Contains(all, tt.want) {
 				t.Errorf("problems %q; expected %q in them", all, tt.want)
 			}
 			if len(w.poller.set) > 0 || len(w.store.Keys()) > 0 {

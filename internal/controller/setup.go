@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,6 +28,8 @@ type Set struct {
 	reconcilers map[kindKey]*reconciler
 	queues      map[kindKey]chan event.GenericEvent
 	watch       *referenceWatch
+	auths       []*authReconciler
+	census      census
 }
 
 type kindKey struct {
@@ -43,7 +46,13 @@ func NewSet(o *Options) *Set {
 	for _, k := range Kinds() {
 		key := kindKey{k.Group, k.Name}
 		s.queues[key] = make(chan event.GenericEvent, queueLength)
-		s.reconcilers[key] = &reconciler{Options: o, kind: k, index: s.index, again: s.Again, watch: s.watch}
+		s.reconcilers[key] = &reconciler{Options: o, kind: k, index: s.index, again: s.Again, watch: s.watch, census: &s.census}
+	}
+	for _, k := range authKinds() {
+		s.auths = append(s.auths, &authReconciler{
+			Options: o, kind: k, index: s.index, census: &s.census, now: time.Now,
+			queue: make(chan event.GenericEvent, queueLength), seen: map[client.ObjectKey]seenAuth{},
+		})
 	}
 	return s
 }
@@ -51,11 +60,22 @@ func NewSet(o *Options) *Set {
 // queueLength lets informers' goroutines go on while a queue is being drained.
 const queueLength = 1024
 
-// Register adds the controllers to the manager.
-func (s *Set) Register(mgr ctrl.Manager, concurrency int) error {
+// Register adds the controllers to the manager. objects and jobs are how many
+// ScaledObjects of a group, and ScaledJobs, are reconciled at once.
+func (s *Set) Register(mgr ctrl.Manager, objects, jobs int) error {
 	s.watch.cache = mgr.GetCache()
+	s.index.onUse = s.used
+	for _, a := range s.auths {
+		if err := a.register(mgr); err != nil {
+			return err
+		}
+	}
 	for _, k := range Kinds() {
 		key := kindKey{k.Group, k.Name}
+		concurrency := objects
+		if k.Name == model.KindScaledJob {
+			concurrency = jobs
+		}
 		err := ctrl.NewControllerManagedBy(mgr).
 			Named(string(k.Group) + "/" + k.Name).
 			For(k.New()).
@@ -68,6 +88,15 @@ func (s *Set) Register(mgr ctrl.Manager, concurrency int) error {
 		}
 	}
 	return nil
+}
+
+// used tells the controller of an auth object that its users have changed.
+func (s *Set) used(r model.Reference) {
+	for _, a := range s.auths {
+		if a.kind.status != nil && a.kind.name == r.Kind {
+			a.used(r)
+		}
+	}
 }
 
 // Again queues a workload.
@@ -86,6 +115,12 @@ func (s *Set) ReferenceChanged(r model.Reference) {
 		s.Again(k)
 	}
 }
+
+// Used says whether a workload uses a reference.
+func (s *Set) Used(r model.Reference) bool { return len(s.index.usersOf(r)) > 0 }
+
+// Uses lists what a workload uses.
+func (s *Set) Uses(key model.Key) []model.Reference { return s.index.usesOf(key) }
 
 // TargetChanged queues the workloads that scale a target.
 func (s *Set) TargetChanged(id targets.ID, notify func(model.Key)) {

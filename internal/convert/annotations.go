@@ -19,6 +19,7 @@ const (
 	annotationForceActivation = "autoscaling.keda.sh/force-activation"
 	annotationJumpStart       = "autoscaling.keda.sh/jump-start"
 	annotationExcludedLabels  = "scaledobject.keda.sh/hpa-excluded-labels"
+	annotationJobExcluded     = "scaledjob.keda.sh/job-excluded-labels"
 )
 
 // annotated applies an object's annotations to its workload.
@@ -73,9 +74,10 @@ func cut(text string) string {
 	return strconv.Quote(text)
 }
 
-// hpaLabels are the object's labels less those that the user keeps from the HPA.
-func hpaLabels(labels, annotations map[string]string) map[string]string {
-	excluded := param.SplitList(annotations[annotationExcludedLabels])
+// inheritedLabels are the object's labels less those that the user keeps from
+// what is made of it, by an annotation that lists them.
+func inheritedLabels(labels, annotations map[string]string, excludedBy string) map[string]string {
+	excluded := param.SplitList(annotations[excludedBy])
 	out := maps.Clone(labels)
 	maps.DeleteFunc(out, func(k, _ string) bool { return slices.Contains(excluded, k) })
 	return out

@@ -23,7 +23,11 @@ func retiredProviders() map[string]string {
 func Auth(o *kedav1.TriggerAuthentication) *model.AuthSpec { return authSpec(&o.Spec) }
 
 // ClusterAuth converts a ClusterTriggerAuthentication of keda.sh.
-func ClusterAuth(o *kedav1.ClusterTriggerAuthentication) *model.AuthSpec { return authSpec(&o.Spec) }
+func ClusterAuth(o *kedav1.ClusterTriggerAuthentication) *model.AuthSpec {
+	a := authSpec(&o.Spec)
+	a.ClusterWide = true
+	return a
+}
 
 func authSpec(s *kedav1.TriggerAuthenticationSpec) *model.AuthSpec {
 	a := &model.AuthSpec{}
@@ -37,31 +41,20 @@ func authSpec(s *kedav1.TriggerAuthenticationSpec) *model.AuthSpec {
 		a.Env = append(a.Env, model.AuthEnv{Parameter: e.Parameter, Name: e.Name, Container: e.ContainerName})
 	}
 	if p := s.PodIdentity; p != nil {
-		provider(a, p.Provider)
-		a.Identity.ID, a.EmptyIdentityID = or(p.IdentityID, ""), p.IdentityID != nil && *p.IdentityID == ""
-		a.Identity.TenantID, a.Identity.AuthorityHost = p.IdentityTenantID, p.IdentityAuthorityHost
-		a.Identity.RoleARN, a.Identity.ExternalID = p.RoleArn, p.ExternalID
-		a.Identity.Owner = orText(p.IdentityOwner, a.Identity.Owner)
+		identity(a, p)
+		a.EmptyIdentityID = p.IdentityID != nil && *p.IdentityID == ""
+	}
+	a.FilePath = s.FilePath
+	for _, e := range s.BoundServiceAccountToken {
+		a.Tokens = append(a.Tokens, model.AuthToken{Parameter: e.Parameter, ServiceAccount: e.ServiceAccountName})
 	}
 	if o := s.OAuth2; o != nil {
-		a.OAuth2 = &model.AuthOAuth2{Type: o.Type, ClientID: o.ClientID, TokenURL: o.TokenURL}
-	}
-	for _, f := range []struct {
-		name string
-		set  bool
-	}{
-		{"hashiCorpVault", s.HashiCorpVault != nil},
-		{"azureKeyVault", s.AzureKeyVault != nil},
-		{"gcpSecretManager", s.GCPSecretManager != nil},
-		{"awsSecretManager", s.AwsSecretManager != nil},
-		{"boundServiceAccountToken", len(s.BoundServiceAccountToken) > 0},
-		{"filePath", s.FilePath != ""},
-		{"oauth2", s.OAuth2 != nil},
-	} {
-		if f.set {
-			a.Unsupported = append(a.Unsupported, f.name)
+		a.OAuth2 = &model.AuthOAuth2{
+			Type: o.Type, ClientID: o.ClientID, TokenURL: o.TokenURL, ClientSecret: secretValue(o.ClientSecret),
+			Scopes: o.Scopes, Params: o.TokenURLParams,
 		}
 	}
+	stores(a, s)
 	return a
 }
 
@@ -77,10 +70,29 @@ func FirstAuth(o *firstv1.TriggerAuthentication) *model.AuthSpec {
 	if p := s.PodIdentity; p != nil {
 		provider(a, p.Provider)
 	}
-	if s.HashiCorpVault != nil {
-		a.Unsupported = append(a.Unsupported, "hashiCorpVault")
+	if v := s.HashiCorpVault; v != nil {
+		a.Vault = &model.AuthVault{Address: v.Address, Method: v.Authentication, Role: v.Role, Mount: v.Mount}
+		if c := v.Credential; c != nil {
+			a.Vault.Token, a.Vault.TokenFile = c.Token, c.ServiceAccount
+		}
+		for _, e := range v.Secrets {
+			a.Vault.Secrets = append(a.Vault.Secrets, model.VaultSecret{Parameter: e.Parameter, Path: e.Path, Key: e.Key})
+		}
 	}
 	return a
+}
+
+// identity takes an identity with all that says which.
+func identity(a *model.AuthSpec, p *kedav1.AuthPodIdentity) {
+	provider(a, p.Provider)
+	a.Identity = detail(a.Identity, p)
+}
+
+func detail(id scaler.Identity, p *kedav1.AuthPodIdentity) scaler.Identity {
+	id.ID, id.TenantID, id.AuthorityHost = or(p.IdentityID, ""), p.IdentityTenantID, p.IdentityAuthorityHost
+	id.RoleARN, id.ExternalID = p.RoleArn, p.ExternalID
+	id.Owner = orText(p.IdentityOwner, id.Owner)
+	return id
 }
 
 // provider takes an identity's provider, or says what follows one that has ended.
@@ -89,8 +101,13 @@ func provider(a *model.AuthSpec, name string) {
 		a.Retired = append(a.Retired, what)
 		return
 	}
-	a.Identity = scaler.Identity{Provider: name}
-	if name == providerEKS {
-		a.Identity.Owner = "workload"
+	a.Identity = identityOf(name)
+}
+
+func identityOf(provider string) scaler.Identity {
+	id := scaler.Identity{Provider: provider}
+	if provider == providerEKS {
+		id.Owner = "workload"
 	}
+	return id
 }

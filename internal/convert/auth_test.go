@@ -41,17 +41,17 @@ func TestAuth(t *testing.T) {
 		}},
 		"EKS":           {"podIdentity: {provider: aws-eks}", func(a *model.AuthSpec) { a.Identity = scaler.Identity{Provider: "aws-eks", Owner: "workload"} }},
 		"EKS, but ours": {"podIdentity: {provider: aws-eks, identityOwner: keda}", func(a *model.AuthSpec) { a.Identity = scaler.Identity{Provider: "aws-eks", Owner: "keda"} }},
-		"OAuth 2": {"oauth2: {type: clientCredentials, clientId: c, tokenUrl: https://t}", func(a *model.AuthSpec) {
-			a.OAuth2 = &model.AuthOAuth2{Type: "clientCredentials", ClientID: "c", TokenURL: "https://t"}
-			a.Unsupported = []string{"oauth2"}
+		"OAuth 2": {"oauth2: {type: clientCredentials, clientId: c, clientSecret: {valueFrom: {secretKeyRef: {name: s, key: k}}}, tokenUrl: https://t, scopes: [a, b], tokenUrlParams: {audience: x}}", func(a *model.AuthSpec) {
+			a.OAuth2 = &model.AuthOAuth2{
+				Type: "clientCredentials", ClientID: "c", ClientSecret: &model.SecretKey{Name: "s", Key: "k"}, TokenURL: "https://t",
+				Scopes: []string{"a", "b"}, Params: map[string]string{"audience": "x"},
+			}
 		}},
-		"what is not supported yet": {`hashiCorpVault: {address: a, authentication: token, secrets: []}
-  azureKeyVault: {vaultUri: v, secrets: []}
-  gcpSecretManager: {secrets: []}
-  awsSecretManager: {secrets: []}
-  boundServiceAccountToken: [{parameter: p, serviceAccountName: s}]
-  filePath: /f`, func(a *model.AuthSpec) {
-			a.Unsupported = []string{"hashiCorpVault", "azureKeyVault", "gcpSecretManager", "awsSecretManager", "boundServiceAccountToken", "filePath"}
+		"OAuth 2 without a secret": {"oauth2: {type: clientCredentials, clientId: c, tokenUrl: https://t}", func(a *model.AuthSpec) {
+			a.OAuth2 = &model.AuthOAuth2{Type: "clientCredentials", ClientID: "c", TokenURL: "https://t"}
+		}},
+		"a file and tokens": {"filePath: f.json\n  boundServiceAccountToken: [{parameter: p, serviceAccountName: s}]", func(a *model.AuthSpec) {
+			a.FilePath, a.Tokens = "f.json", []model.AuthToken{{Parameter: "p", ServiceAccount: "s"}}
 		}},
 	}
 	for name, tt := range tests {
@@ -60,6 +60,7 @@ func TestAuth(t *testing.T) {
 			tt.change(&want)
 			text := "spec:" + spec + "  " + tt.more + "\n"
 			compare(t, "TriggerAuthentication", &want, Auth(read[kedav1.TriggerAuthentication](t, text)))
+			want.ClusterWide = true
 			compare(t, "ClusterTriggerAuthentication", &want, ClusterAuth(read[kedav1.ClusterTriggerAuthentication](t, text)))
 		})
 	}
@@ -71,13 +72,16 @@ spec:
   podIdentity: {provider: aws-eks}
   secretTargetRef: [{parameter: password, name: s, key: k}]
   env: [{parameter: user, name: USER, containerName: main}]
-  hashiCorpVault: {address: a, authentication: token, secrets: []}
+  hashiCorpVault: {address: a, authentication: kubernetes, role: r, mount: m, credential: {token: t, serviceAccount: f}, secrets: [{parameter: p, path: s/d, key: k}]}
 `))
 	compare(t, "spec", &model.AuthSpec{
-		Identity:    scaler.Identity{Provider: "aws-eks", Owner: "workload"},
-		Secrets:     []model.AuthKey{{Parameter: "password", Name: "s", Key: "k"}},
-		Env:         []model.AuthEnv{{Parameter: "user", Name: "USER", Container: "main"}},
-		Unsupported: []string{"hashiCorpVault"},
+		Identity: scaler.Identity{Provider: "aws-eks", Owner: "workload"},
+		Secrets:  []model.AuthKey{{Parameter: "password", Name: "s", Key: "k"}},
+		Env:      []model.AuthEnv{{Parameter: "user", Name: "USER", Container: "main"}},
+		Vault: &model.AuthVault{
+			Address: "a", Method: "kubernetes", Role: "r", Mount: "m", Token: "t", TokenFile: "f",
+			Secrets: []model.VaultSecret{{Parameter: "p", Path: "s/d", Key: "k"}},
+		},
 	}, got)
 }
 

@@ -8,8 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
@@ -98,7 +96,7 @@ func TestDefaults(t *testing.T) {
 	for _, w := range []*model.Workload{today, first} {
 		compare(t, "times of "+string(w.Key.Group), []time.Duration{30 * time.Second, 300 * time.Second, 0}, []time.Duration{w.PollingInterval, w.Cooldown, w.InitialCooldown})
 		compare(t, "counts of "+string(w.Key.Group), []int32{0, 100}, []int32{w.Min, w.Max})
-		if !w.JumpStart || w.Idle != nil || w.Fallback != nil || w.Modifiers != nil || w.Job != nil || len(w.Unsupported) > 0 {
+		if !w.JumpStart || w.Idle != nil || w.Fallback != nil || w.Modifiers != nil || w.Job != nil {
 			t.Errorf("%s: %+v", w.Key.Group, w)
 		}
 	}
@@ -120,38 +118,23 @@ spec:
 	compare(t, "modifiers", &model.Modifiers{Formula: "a + b", Target: "3", ActivationTarget: "1", MetricType: "Value"}, w.Modifiers)
 }
 
-func TestUnsupported(t *testing.T) {
-	job, _ := ScaledJob(read[kedav1.ScaledJob](t, `
-metadata: {name: j}
-spec:
-  jobTargetRef: {template: {spec: {containers: [{name: a}]}}}
-  envSourceContainerName: a
-  maxReplicaCount: 4
-  triggers: [{type: kafka, metadata: {}}]
-`))
-	compare(t, "unsupported", []string{"kind ScaledJob is not supported yet"}, job.Unsupported)
-	compare(t, "job", &model.Job{Container: "a", Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "a"}}}}}}, job.Job)
-	compare(t, "max", int32(4), job.Max)
-}
-
 func TestFirstTargets(t *testing.T) {
 	const target, job = "scaleTargetRef: {deploymentName: app}", "jobTargetRef: {template: {spec: {containers: [{name: a}]}}}"
 	tests := map[string]struct {
-		spec        []string
-		isJob       bool
-		unsupported string
-		want        []string
+		spec  []string
+		isJob bool
+		want  []string
 	}{
 		"a deployment":         {spec: []string{target}},
 		"a deployment, named":  {spec: []string{"scaleType: deployment", target}},
-		"a job":                {[]string{job}, true, "spec.jobTargetRef is not supported yet", nil},
-		"a job, named":         {[]string{"scaleType: job", job}, true, "spec.scaleType job is not supported yet", nil},
-		"neither":              {nil, false, "", []string{"error: spec: has neither scaleTargetRef nor jobTargetRef; expected one of them"}},
-		"both":                 {[]string{target, job}, false, "", []string{"error: spec.jobTargetRef: can't be used with scaleTargetRef; expected one of them"}},
-		"a job without one":    {[]string{"scaleType: job", target}, true, "spec.scaleType job is not supported yet", []string{"error: spec.jobTargetRef: is missing; expected a Job's spec for scaleType job"}},
-		"no deployment":        {[]string{"scaleType: deployment", job}, false, "", []string{"error: spec.scaleTargetRef: is missing; expected one with deploymentName for scaleType deployment"}},
-		"a type that is none":  {[]string{"scaleType: jobs", job}, true, "spec.scaleType job is not supported yet", []string{`error: spec.scaleType: found "jobs"; expected deployment or job (did you mean job?)`}},
-		"a type, far from any": {[]string{"scaleType: CronJobs", target}, false, "", []string{`error: spec.scaleType: found "CronJobs"; expected deployment or job`}},
+		"a job":                {[]string{job}, true, nil},
+		"a job, named":         {[]string{"scaleType: job", job}, true, nil},
+		"neither":              {nil, false, []string{"error: spec: has neither scaleTargetRef nor jobTargetRef; expected one of them"}},
+		"both":                 {[]string{target, job}, false, []string{"error: spec.jobTargetRef: can't be used with scaleTargetRef; expected one of them"}},
+		"a job without one":    {[]string{"scaleType: job", target}, true, []string{"error: spec.jobTargetRef: is missing; expected a Job's spec for scaleType job"}},
+		"no deployment":        {[]string{"scaleType: deployment", job}, false, []string{"error: spec.scaleTargetRef: is missing; expected one with deploymentName for scaleType deployment"}},
+		"a type that is none":  {[]string{"scaleType: jobs", job}, true, []string{`error: spec.scaleType: found "jobs"; expected deployment or job (did you mean job?)`}},
+		"a type, far from any": {[]string{"scaleType: CronJobs", target}, false, []string{`error: spec.scaleType: found "CronJobs"; expected deployment or job`}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -161,7 +144,6 @@ func TestFirstTargets(t *testing.T) {
 			}
 			w, ps := FirstScaledObject(read[firstv1.ScaledObject](t, text))
 			compare(t, "problems", tt.want, lines(ps))
-			compare(t, "unsupported", tt.unsupported, strings.Join(w.Unsupported, ","))
 			if (w.Job != nil) != tt.isJob {
 				t.Errorf("job: %v, expected one: %v", w.Job, tt.isJob)
 			}

@@ -27,15 +27,7 @@ func FirstScaledObject(o *firstv1.ScaledObject) (*model.Workload, param.Problems
 	w.Min, w.Max = or(s.MinReplicaCount, 0), or(s.MaxReplicaCount, defaultMaxReplicas)
 	w.Triggers = firstTriggers(s.Triggers)
 	if isJob(o, &ps) {
-		w.Job = &model.Job{}
-		if s.JobTargetRef != nil {
-			w.Job.Spec = *s.JobTargetRef.DeepCopy()
-		}
-		what := "spec.scaleType job"
-		if s.ScaleType == "" {
-			what = "spec.jobTargetRef"
-		}
-		w.Unsupported = append(w.Unsupported, what+" is not supported yet")
+		firstJob(w, o)
 	} else {
 		firstTarget(w, o)
 	}
@@ -50,7 +42,7 @@ func firstTarget(w *model.Workload, o *firstv1.ScaledObject) {
 	}
 	w.HPA = model.HPA{
 		Name: hpaPrefix + w.Target.Name, SelectorKey: selectorFirst, SelectorValue: w.Target.Name,
-		Labels: hpaLabels(o.Labels, o.Annotations), Annotations: maps.Clone(o.Annotations),
+		Labels: inheritedLabels(o.Labels, o.Annotations, annotationExcludedLabels), Annotations: maps.Clone(o.Annotations),
 	}
 }
 

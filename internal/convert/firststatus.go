@@ -25,7 +25,9 @@ func FirstStatus(o *firstv1.ScaledObject) model.Status {
 	for _, c := range s.Conditions {
 		today.Status.Conditions = append(today.Status.Conditions, kedav1.Condition(c))
 	}
-	return Status(&today)
+	out := Status(&today)
+	out.JobSequence = s.JobSequence
+	return out
 }
 
 // SetFirstStatus replaces the status of a ScaledObject of keda.k8s.io, as
@@ -45,7 +47,7 @@ func SetFirstStatus(o *firstv1.ScaledObject, status model.Status) {
 			return firstv1.TriggerActivityStatus(a)
 		}),
 		Health:       mapped(s.Health, func(h kedav1.HealthStatus) firstv1.HealthStatus { return firstv1.HealthStatus(h) }),
-		LastDecision: (*firstv1.Decision)(s.LastDecision),
+		LastDecision: (*firstv1.Decision)(s.LastDecision), JobSequence: status.JobSequence,
 	}
 	for _, c := range s.Conditions {
 		o.Status.Conditions = append(o.Status.Conditions, firstv1.Condition(c))

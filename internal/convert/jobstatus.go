@@ -8,12 +8,14 @@ import (
 // JobStatus reads the status of a ScaledJob, a part of a ScaledObject's.
 func JobStatus(o *kedav1.ScaledJob) model.Status {
 	s := &o.Status
-	return Status(&kedav1.ScaledObject{Status: kedav1.ScaledObjectStatus{
+	out := Status(&kedav1.ScaledObject{Status: kedav1.ScaledObjectStatus{
 		ObservedGeneration: s.ObservedGeneration, LastActiveTime: s.LastActiveTime,
 		ExternalMetricNames: s.ExternalMetricNames, Conditions: s.Conditions,
 		TriggersTypes: s.TriggersTypes, AuthenticationsTypes: s.AuthenticationsTypes,
-		TriggersActivity: s.TriggersActivity, LastDecision: s.LastDecision,
+		TriggersActivity: s.TriggersActivity, Health: s.Health, LastDecision: s.LastDecision,
 	}})
+	out.JobSequence = s.JobSequence
+	return out
 }
 
 // SetJobStatus replaces the status of a ScaledJob. What only targets with
@@ -26,6 +28,6 @@ func SetJobStatus(o *kedav1.ScaledJob, status model.Status) {
 		ObservedGeneration: s.ObservedGeneration, LastActiveTime: s.LastActiveTime,
 		ExternalMetricNames: s.ExternalMetricNames, Conditions: s.Conditions, Paused: o.Status.Paused,
 		TriggersTypes: s.TriggersTypes, AuthenticationsTypes: s.AuthenticationsTypes,
-		TriggersActivity: s.TriggersActivity, LastDecision: s.LastDecision,
+		TriggersActivity: s.TriggersActivity, Health: s.Health, LastDecision: s.LastDecision, JobSequence: status.JobSequence,
 	}
 }

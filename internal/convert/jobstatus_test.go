@@ -12,11 +12,12 @@ import (
 // targets with replicas have is left out.
 func TestJobStatus(t *testing.T) {
 	var o kedav1.ScaledJob
-	SetJobStatus(&o, full())
 	want := full()
+	want.JobSequence = 7
+	SetJobStatus(&o, want)
 	want.TargetKind, want.TargetGVKR, want.OriginalReplicas = "", nil, nil
 	want.ResourceMetrics, want.CompositeScaler, want.HPAName = nil, "", ""
-	want.PausedReplicas, want.Health = nil, nil
+	want.PausedReplicas = nil
 	if diff := cmp.Diff(want, JobStatus(&o)); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}

@@ -28,7 +28,7 @@ func ScaledObject(o *kedav1.ScaledObject) (*model.Workload, param.Problems) {
 	w.Triggers = triggers(s.Triggers)
 	w.HPA = model.HPA{
 		Name: hpaPrefix + o.Name, SelectorKey: selectorToday, SelectorValue: o.Name,
-		Labels: hpaLabels(o.Labels, o.Annotations), Annotations: maps.Clone(o.Annotations),
+		Labels: inheritedLabels(o.Labels, o.Annotations, annotationExcludedLabels), Annotations: maps.Clone(o.Annotations),
 	}
 	advanced(w, s.Advanced)
 	if f := s.Fallback; f != nil {
@@ -53,23 +53,6 @@ func advanced(w *model.Workload, a *kedav1.AdvancedConfig) {
 			MetricType: m.MetricType,
 		}
 	}
-}
-
-// ScaledJob converts a ScaledJob of keda.sh.
-func ScaledJob(o *kedav1.ScaledJob) (*model.Workload, param.Problems) {
-	var ps param.Problems
-	w := newWorkload(model.GroupToday, model.KindScaledJob, &o.ObjectMeta)
-	s := &o.Spec
-	w.Job = &model.Job{Container: s.EnvSourceContainerName}
-	if s.JobTargetRef != nil {
-		w.Job.Spec = *s.JobTargetRef.DeepCopy()
-	}
-	w.PollingInterval = seconds(s.PollingInterval, defaultPollingInterval)
-	w.Min, w.Max = or(s.MinReplicaCount, 0), or(s.MaxReplicaCount, defaultMaxReplicas)
-	w.Triggers = triggers(s.Triggers)
-	w.Unsupported = append(w.Unsupported, "kind ScaledJob is not supported yet")
-	annotated(w, o.Annotations, &ps)
-	return w, ps
 }
 
 func triggers(in []kedav1.ScaleTriggers) []model.Trigger {

@@ -28,7 +28,6 @@ const (
 	reasonHPAActive       = "HPAActive"
 	reasonGettingReplicas = "ErrorGettingCurrentReplicas"
 
-	reasonNotSupported   = "NotSupportedYet"
 	reasonTargetNotFound = "ScaleTargetNotFound"
 	reasonNotScalable    = "ScaleTargetNotScalable"
 	reasonTargetWrite    = "ScaleTargetUpdateFailed"

@@ -71,15 +71,3 @@ func TestEvents(t *testing.T) {
 		})
 	}
 }
-
-func TestEventsOfJobsSayTheirKind(t *testing.T) {
-	w := workload(func(w *model.Workload) {
-		w.Key.Kind, w.Job, w.Unsupported = model.KindScaledJob, &model.Job{}, []string{"ScaledJob is not supported yet"}
-	})
-	in := Input{Workload: w, Now: t0}
-	after := statusOf(model.Status{}, in)
-	want := []Event{{"Warning", "ScaledJobCheckFailed", "ScaledJob is not supported yet"}}
-	if diff := cmp.Diff(want, Events(model.Status{}, after, w, Replicas(in), nil)); diff != "" {
-		t.Error(diff)
-	}
-}

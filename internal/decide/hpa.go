@@ -19,7 +19,7 @@ import (
 // NeedsHPA says whether a workload has an HPA: pausing removes it, job
 // workloads have none.
 func NeedsHPA(w *model.Workload) bool {
-	return w.Job == nil && !isPaused(w) && len(w.Unsupported) == 0 && len(w.Triggers) > 0
+	return w.Job == nil && !isPaused(w) && len(w.Triggers) > 0
 }
 
 // HPA returns the HorizontalPodAutoscaler of a workload whose triggers have

@@ -176,7 +176,6 @@ func TestNeedsHPA(t *testing.T) {
 		"paused":          {func(w *model.Workload) { w.Pause.Paused = true }, false},
 		"paused-replicas": {func(w *model.Workload) { w.Pause.Replicas = ptr[int32](1) }, false},
 		"job":             {func(w *model.Workload) { w.Job = &model.Job{} }, false},
-		"unsupported":     {func(w *model.Workload) { w.Unsupported = []string{"x"} }, false},
 		"no triggers":     {func(w *model.Workload) { w.Triggers = nil }, false},
 	} {
 		if got := NeedsHPA(workload(c.change)); got != c.want {

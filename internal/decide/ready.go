@@ -25,8 +25,6 @@ func (s *statusFacts) ready() {
 		quote = set
 	}
 	switch {
-	case len(w.Unsupported) > 0:
-		set(statusFalse, reasonNotSupported, strings.Join(w.Unsupported, "; "))
 	case s.Blocked:
 		set(statusFalse, s.problemReason(), s.problemText())
 	case s.in.TargetErr != nil:
@@ -37,9 +35,9 @@ func (s *statusFacts) ready() {
 	case isPaused(w):
 		set(statusTrue, kind+suffixReady, kind+" is defined correctly; it is paused")
 	case s.failing+s.failingTriggers() > 0 && (s.active || s.failing == 0):
-		quote(statusUnknown, reasonPartialError, s.failureText())
+		quote(statusUnknown, reasonPartialError, s.withCredentials(s.failureText()))
 	case s.failing > 0:
-		quote(statusFalse, reasonTriggerError, s.failureText())
+		quote(statusFalse, reasonTriggerError, s.withCredentials(s.failureText()))
 	case s.pending > 0:
 		if s.measuredBefore() {
 			s.conds.keep(model.ConditionReady)
@@ -49,8 +47,19 @@ func (s *statusFacts) ready() {
 	case s.in.HPA.broken() && s.from > 0:
 		quote(statusFalse, s.in.HPA.Reason, fmt.Sprintf("the triggers work, but HorizontalPodAutoscaler %s does not scale: %s", w.HPA.Name, cut(s.in.HPA.Message, maxCause)))
 	default:
-		set(statusTrue, kind+suffixReady, kind+" is defined correctly and is ready for scaling")
+		quote(statusTrue, kind+suffixReady, s.withCredentials(kind+" is defined correctly and is ready for scaling"))
 	}
+}
+
+// withCredentials adds what is remarkable about the credentials in use, such
+// as that their store does not answer any more.
+func (s *statusFacts) withCredentials(message string) string {
+	for _, p := range s.in.Problems.Warnings() {
+		if strings.Contains(p.Path, "authenticationRef") {
+			message += "; " + problemLine(p)
+		}
+	}
+	return message
 }
 
 // measuredBefore says that the condition in the cluster speaks of this very
@@ -179,7 +188,7 @@ func (s *statusFacts) activity() {
 	}
 	d, kind := s.in.Decision, s.w.Key.Kind
 	switch {
-	case s.Blocked, len(s.w.Unsupported) > 0:
+	case s.Blocked:
 		old := s.conds.out[0] // Ready, which says why
 		s.conds.set(model.ConditionActive, statusUnknown, old.Reason, "nothing is measured; the condition Ready says why")
 	case isPaused(s.w):

@@ -16,7 +16,6 @@ type rule func(*facts) (model.Decision, bool)
 func rules() []rule {
 	return []rule{
 		blocked,
-		unsupported,
 		paused,
 		targetUnknown,
 		activate,
@@ -61,13 +60,6 @@ func blocked(f *facts) (model.Decision, bool) {
 		return model.Decision{}, false
 	}
 	return f.keep(model.RuleKeep, "the checks of the %s failed: nothing is scaled", f.w.Key.Kind), true
-}
-
-func unsupported(f *facts) (model.Decision, bool) {
-	if len(f.w.Unsupported) == 0 {
-		return model.Decision{}, false
-	}
-	return f.keep(model.RuleKeep, "%s: nothing is scaled", f.w.Unsupported[0]), true
 }
 
 func isPaused(w *model.Workload) bool { return w.Pause.Paused || w.Pause.Replicas != nil }

@@ -76,7 +76,6 @@ func TestReplicas(t *testing.T) {
 		to   int32
 	}{
 		{"a blocked object is left alone, even paused", with(input(workload(pause(model.Pause{Paused: true, Replicas: ptr[int32](3)})), 7, good(500)), func(in *Input) { in.Blocked = true }), model.RuleKeep, 7},
-		{"an unsupported object is left alone", input(workload(func(w *model.Workload) { w.Unsupported = []string{"spec.fallback is not supported yet"} }), 0, good(500)), model.RuleKeep, 0},
 
 		{"paused keeps", input(workload(pause(model.Pause{Paused: true})), 7, good(0)), model.RulePaused, 7},
 		{"paused is not activated", input(workload(pause(model.Pause{Paused: true})), 0, good(500)), model.RulePaused, 0},

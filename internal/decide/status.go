@@ -75,7 +75,7 @@ func Status(in StatusInput) model.Status {
 }
 
 // unmanaged says that nothing is done for the object: its parts stay as they were.
-func (s *statusFacts) unmanaged() bool { return s.Blocked || len(s.w.Unsupported) > 0 }
+func (s *statusFacts) unmanaged() bool { return s.Blocked }
 
 func (s *statusFacts) target(out *model.Status) {
 	if s.unmanaged() || s.in.TargetErr != nil {
@@ -292,7 +292,7 @@ func Equal(a, b model.Status) bool {
 		a.CompositeScaler == b.CompositeScaler && a.HPAName == b.HPAName &&
 		a.TriggerTypes == b.TriggerTypes && a.AuthTypes == b.AuthTypes &&
 		maps.Equal(a.TriggerActivity, b.TriggerActivity) && maps.Equal(a.Health, b.Health) &&
-		slices.EqualFunc(a.Conditions, b.Conditions, sameCondition) && sameRecord(a.LastDecision, b.LastDecision)
+		slices.EqualFunc(a.Conditions, b.Conditions, sameCondition) && sameRecord(a.LastDecision, b.LastDecision) && a.JobSequence == b.JobSequence
 }
 
 func same[T comparable](a, b *T) bool {

@@ -82,6 +82,10 @@ func TestReady(t *testing.T) {
 	targetErr := func(err error) func(*StatusInput) {
 		return func(si *StatusInput) { si.TargetErr = err; si.Input.Scale = Scale{}; si.Decision = Replicas(si.Input) }
 	}
+	stale := func(si *StatusInput) {
+		si.Problems.Warnf("spec.triggers[0].authenticationRef", "still uses the last good value")
+		si.Problems.Warnf("spec.triggers[0].metadata.x", "is unusual")
+	}
 	hpa := func(v HPAView) func(*StatusInput) { return func(si *StatusInput) { si.HPA = v } }
 	denied := failing(good(1))
 	denied.Reason, denied.Message = scaler.ReasonDenied, "reading the list: WRONGPASS"
@@ -92,7 +96,6 @@ func TestReady(t *testing.T) {
 		status, reason string
 		says           []string
 	}{
-		"unsupported":      {input(workload(func(w *model.Workload) { w.Unsupported = []string{"spec.fallback is not supported yet"} }), 1), nil, "False", "NotSupportedYet", []string{"spec.fallback"}},
 		"a problem":        {input(workload(), 1), problems("spec.triggers[0].metadata.listName"), "False", "ScaledObjectCheckFailed", []string{"spec.triggers[0].metadata.listName: found nothing", "write it"}},
 		"many problems":    {input(workload(), 1), problems("a", "b", "c", "d", "e"), "False", "ScaledObjectCheckFailed", []string{"and 2 more"}},
 		"no credentials":   {input(workload(), 1), problems("spec.triggers[0].authenticationRef"), "False", "AuthenticationUnresolved", nil},
@@ -110,6 +113,8 @@ func TestReady(t *testing.T) {
 		"HPA without data": {input(workload(), 1, good(1)), hpa(noMetric), "False", "FailedGetExternalMetric", []string{"the triggers work", "no metric"}},
 		"and at zero":      {input(workload(), 0, good(0)), hpa(noMetric), "True", "ScaledObjectReady", nil},
 		"HPA at rest":      {input(workload(), 1, good(1)), hpa(HPAView{Known: true, Status: "False", Reason: "ScalingDisabled"}), "True", "ScaledObjectReady", nil},
+		"old credentials":  {input(workload(), 1, good(1)), stale, "True", "ScaledObjectReady", []string{"is ready for scaling; spec.triggers[0].authenticationRef: still uses the last good value"}},
+		"old and denied":   {input(workload(), 1, denied), stale, "False", "TriggerError", []string{"WRONGPASS", "still uses the last good value"}},
 		"pods starting":    {input(workload(), 1, good(1)), hpa(HPAView{Known: true, Status: "False", Reason: "FailedGetResourceMetric"}), "True", "ScaledObjectReady", nil},
 	} {
 		t.Run(name, func(t *testing.T) {

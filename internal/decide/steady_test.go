@@ -187,6 +187,7 @@ func TestEqualSeesEveryField(t *testing.T) {
 		"condition":  func(s *model.Status) { s.Conditions = nil },
 		"decision":   func(s *model.Status) { s.LastDecision = nil },
 		"decided":    func(s *model.Status) { s.LastDecision.To = 1 },
+		"sequence":   func(s *model.Status) { s.JobSequence = 1 },
 	} {
 		s := base()
 		change(&s)

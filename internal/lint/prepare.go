@@ -161,6 +161,10 @@ func wrongType(got autoscalingv2.MetricTargetType, allowed []string, path string
 // together checks what only all triggers together show.
 func together(w *model.Workload, p Prepared) param.Problems {
 	var ps param.Problems
+	if w.Job != nil {
+		jobNatives(w, p, &ps)
+		return ps
+	}
 	seen := map[string]int{}
 	natives, unknown := 0, 0
 	for i, cfg := range p.Configs {
@@ -180,7 +184,7 @@ func together(w *model.Workload, p Prepared) param.Problems {
 		}
 		seen[id] = i
 	}
-	if natives == 0 || natives+unknown < len(w.Triggers) || unknown > 0 || w.Job != nil {
+	if natives == 0 || natives+unknown < len(w.Triggers) || unknown > 0 {
 		return ps
 	}
 	if w.Min == 0 {

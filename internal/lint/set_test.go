@@ -33,8 +33,7 @@ func TestAuth(t *testing.T) {
 			"error: spec.oauth2.clientId: is missing; expected the client's ID",
 			"error: spec.oauth2.tokenUrl: is missing or malformed; expected an address such as https://login.example.org/token",
 		}},
-		"unsupported": {model.AuthSpec{Unsupported: []string{"hashiCorpVault"}}, []string{"error: spec.hashiCorpVault: is not supported yet; supported are secretTargetRef, configMapTargetRef and env"}},
-		"retired":     {model.AuthSpec{Retired: []string{"x, which has ended; use y"}}, []string{"error: spec.podIdentity.provider: found x, which has ended; use y"}},
+		"retired": {model.AuthSpec{Retired: []string{"x, which has ended; use y"}}, []string{"error: spec.podIdentity.provider: found x, which has ended; use y"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -36,6 +36,7 @@ func Workload(w *model.Workload) param.Problems {
 	fallback(w, &ps)
 	modifiers(w, &ps)
 	triggers(w, &ps)
+	job(w, &ps)
 	return ps
 }
 

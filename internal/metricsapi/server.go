@@ -42,6 +42,11 @@ type Options struct {
 	// is not taken.
 	CertFile, KeyFile string
 
+	// MinTLS and CipherSuites bound TLS, as numbers of crypto/tls; the
+	// library's defaults when zero.
+	MinTLS       uint16
+	CipherSuites []uint16
+
 	// Cluster is where callers' identities and permissions are asked.
 	Cluster *rest.Config
 	// Authenticator replaces the delegated one.
@@ -136,7 +141,9 @@ func (s *Server) secure(ctx context.Context, c *genericapiserver.Config, listene
 	if err != nil {
 		return fmt.Errorf("reading the serving certificate from %s and %s: %w", s.options.CertFile, s.options.KeyFile, err)
 	}
-	c.SecureServing = &genericapiserver.SecureServingInfo{Listener: listener, Cert: pair}
+	c.SecureServing = &genericapiserver.SecureServingInfo{
+		Listener: listener, Cert: pair, MinTLSVersion: s.options.MinTLS, CipherSuites: s.options.CipherSuites,
+	}
 
 	c.Authentication.Authenticator = s.options.Authenticator
 	if s.options.Authenticator == nil {

@@ -11,6 +11,8 @@ const (
 // AuthSpec is a TriggerAuthentication of either group or a
 // ClusterTriggerAuthentication: where parameters come from, never their values.
 type AuthSpec struct {
+	// ClusterWide says that it is a ClusterTriggerAuthentication's.
+	ClusterWide bool
 	// Secrets is spec.secretTargetRef, ConfigMaps is spec.configMapTargetRef.
 	Secrets, ConfigMaps []AuthKey
 	// Env is spec.env.
@@ -19,18 +21,24 @@ type AuthSpec struct {
 	Identity scaler.Identity
 	// EmptyIdentityID says that podIdentity.identityId is there but empty.
 	EmptyIdentityID bool
-	// OAuth2 is spec.oauth2, as far as it can be checked.
+	// FilePath is spec.filePath.
+	FilePath string
+	// Tokens is spec.boundServiceAccountToken.
+	Tokens []AuthToken
+	// Vault is spec.hashiCorpVault, AWSSecrets spec.awsSecretManager,
+	// AWSParameters spec.awsParameterStore, KeyVault spec.azureKeyVault,
+	// GCPSecrets spec.gcpSecretManager.
+	Vault         *AuthVault
+	AWSSecrets    *AuthAWS
+	AWSParameters *AuthAWS
+	KeyVault      *AuthKeyVault
+	GCPSecrets    *AuthGCP
+	// OAuth2 is spec.oauth2.
 	OAuth2 *AuthOAuth2
-	// Unsupported lists the fields that are set but not acted upon yet, e.g.
-	// "hashiCorpVault".
-	Unsupported []string
 	// Retired lists what is set but has ended, each with what follows it, so
 	// that "uses …" before it makes a sentence.
 	Retired []string
 }
-
-// AuthOAuth2 is spec.oauth2 of an auth object, less its references.
-type AuthOAuth2 struct{ Type, ClientID, TokenURL string }
 
 // AuthKey takes a parameter from a key of a Secret or ConfigMap.
 type AuthKey struct {

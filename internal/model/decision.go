@@ -25,6 +25,17 @@ const (
 	RuleOutPaused     Rule = "ScaleOutPaused"
 )
 
+// The rules of running Jobs, beside those above that apply to them too.
+const (
+	RuleRollout     Rule = "Rollout"
+	RuleGather      Rule = "MeasureTogether"
+	RuleConsidered  Rule = "WaitForNextMeasurement"
+	RuleCreateJobs  Rule = "CreateJobs"
+	RuleEnoughJobs  Rule = "EnoughJobs"
+	RuleNotActive   Rule = "NotActive"
+	RuleJobsUnknown Rule = "JobsUnknown"
+)
+
 // Decision is what should be done with a target, and why.
 type Decision struct {
 	Rule Rule

@@ -17,6 +17,8 @@ type Sample struct {
 	At time.Time
 	// Took is how long the last measurement took, good or not.
 	Took time.Duration
+	// Late is how much later than planned the last measurement began.
+	Late time.Duration
 	// Note is a remark of the scaler about Value.
 	Note string
 
@@ -27,6 +29,10 @@ type Sample struct {
 	// Reason and Message describe the last failure while Failures > 0.
 	Reason  scaler.Reason
 	Message string
+
+	// Errors counts all measurements that failed, Empty all answers that held
+	// nothing, since the trigger is known.
+	Errors, Empty uint64
 
 	// Watch says whether the source tells us of arrivals.
 	Watch Watch

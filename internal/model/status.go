@@ -53,6 +53,9 @@ type Status struct {
 	Health          map[string]Health
 	Conditions      []Condition
 	LastDecision    *DecisionRecord
+	// JobSequence is the number of the last Job made, which its name ends
+	// with; 0 for none.
+	JobSequence int64
 }
 
 // DecisionRecord is the last decision that changed the target.

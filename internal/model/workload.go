@@ -9,7 +9,6 @@ import (
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/kedago/keda/pkg/scaler"
 )
@@ -81,9 +80,6 @@ type Workload struct {
 	// JumpStart lets activation go straight to the count that the metrics call for.
 	JumpStart bool
 
-	// Unsupported lists fields that are accepted but not acted upon yet, as
-	// sentences for the condition.
-	Unsupported []string
 }
 
 // Target names what a ScaledObject scales.
@@ -93,13 +89,6 @@ type Target struct {
 	// Kind is "Deployment" unless set.
 	Kind string
 	Name string
-	// Container is the one whose environment resolves names; empty means the first.
-	Container string
-}
-
-// Job is the target of a job workload.
-type Job struct {
-	Spec batchv1.JobSpec
 	// Container is the one whose environment resolves names; empty means the first.
 	Container string
 }

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 	"k8s.io/utils/clock"
 
 	"github.com/kedago/keda/internal/model"
@@ -48,6 +50,8 @@ type Options struct {
 	// OnDenied is told, outside any lock, of a workload whose credentials
 	// were refused, so that they are resolved again.
 	OnDenied func(model.Key)
+	// Tracer traces round trips; nil for none.
+	Tracer trace.Tracer
 	// Jitter returns a number from 0 to 1 that spreads polls that can't share
 	// a round trip.
 	Jitter func() float64
@@ -80,6 +84,9 @@ func New(o Options) *Poller {
 	}
 	if o.OnDenied == nil {
 		o.OnDenied = func(model.Key) {}
+	}
+	if o.Tracer == nil {
+		o.Tracer = noop.Tracer{}
 	}
 	if o.Jitter == nil {
 		o.Jitter = func() float64 { return 0 }

@@ -8,6 +8,9 @@ import (
 	"runtime/debug"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+
 	"github.com/kedago/keda/internal/model"
 	"github.com/kedago/keda/pkg/scaler"
 )
@@ -16,7 +19,7 @@ import (
 func (p *Poller) run(ctx context.Context, g *group, batch []*task) {
 	defer p.running.Done()
 	started := p.clock.Now()
-	results := p.measure(ctx, batch)
+	results := p.traced(ctx, batch)
 	took := p.clock.Since(started)
 
 	if ctx.Err() == nil {
@@ -43,6 +46,25 @@ func (p *Poller) run(ctx context.Context, g *group, batch []*task) {
 	p.mu.Unlock()
 	p.poke()
 	closeAll(closing)
+}
+
+// traced measures a batch within a span.
+func (p *Poller) traced(ctx context.Context, batch []*task) []scaler.Result {
+	ctx, span := p.opts.Tracer.Start(ctx, "measure")
+	defer span.End()
+	results := p.measure(ctx, batch)
+	if !span.IsRecording() {
+		return results
+	}
+	failed := 0
+	for _, r := range results {
+		if r.Err != nil {
+			failed++
+			span.SetStatus(codes.Error, string(scaler.ReasonOf(r.Err)))
+		}
+	}
+	span.SetAttributes(attribute.String("keda.trigger.type", batch[0].kind), attribute.Int("keda.triggers", len(batch)), attribute.Int("keda.failed", failed))
+	return results
 }
 
 // measure asks the source or sources of a batch, one result each, in order.
@@ -110,7 +132,7 @@ func checked(r scaler.Result) scaler.Result {
 		return r
 	}
 	if math.IsNaN(r.Reading.Value) || math.IsInf(r.Reading.Value, 0) {
-		return scaler.Result{Err: scaler.BadAnswer(nil, "the source answered %v, which is no usable number", r.Reading.Value)}
+		r.Err = scaler.BadAnswer(nil, "the source answered %v, which is no usable number", r.Reading.Value)
 	}
 	return r
 }
@@ -124,6 +146,7 @@ func (p *Poller) record(t *task, r scaler.Result, started time.Time, took time.D
 		p.mu.Unlock()
 		return
 	}
+	late := max(0, started.Sub(t.nextDue))
 	t.measuredAt = now
 	t.failures++
 	t.lastReason, t.retryAfter = scaler.ReasonOf(r.Err), scaler.RetryAfterOf(r.Err)
@@ -142,13 +165,20 @@ func (p *Poller) record(t *task, r scaler.Result, started time.Time, took time.D
 		active := r.Err == nil && isActive(r.Reading, sub.activation)
 		idle = idle && !active
 		p.opts.Store.Update(k, func(s *model.Sample) {
-			s.Took, s.Watch = took, watch
+			if r.Reading.Empty {
+				s.Empty++
+			}
+			s.Took, s.Watch, s.Late = took, watch, late
 			if r.Err != nil {
+				s.Errors++
 				s.Failures, s.FailedAt = failures, now
 				s.Reason, s.Message = scaler.ReasonOf(r.Err), r.Err.Error()
 				return
 			}
-			*s = model.Sample{Value: r.Reading.Value, Active: active, At: started, Took: took, Note: r.Reading.Note, Watch: watch}
+			*s = model.Sample{
+				Value: r.Reading.Value, Active: active, At: started, Took: took, Late: late, Note: r.Reading.Note, Watch: watch,
+				Errors: s.Errors, Empty: s.Empty,
+			}
 		})
 		if r.Err != nil && scaler.ReasonOf(r.Err) == scaler.ReasonDenied {
 			p.opts.OnDenied(k.Workload)

@@ -9,9 +9,13 @@ package scaling
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -36,6 +40,8 @@ type Subject struct {
 	Previous model.Status
 	// HPAActive is what the HPA says of itself.
 	HPA decide.HPAView
+	// Owner is the controller reference of what belongs to the object.
+	Owner metav1.OwnerReference
 }
 
 // Writer applies what has been decided.
@@ -53,18 +59,29 @@ type Targets interface {
 	Wrote(id targets.ID, replicas int32, version string)
 }
 
-// Hurrier measures an activated workload more often for some seconds.
-type Hurrier interface{ Hurry(model.Key) }
+// Hurrier measures out of turn.
+type Hurrier interface {
+	// Hurry measures an activated workload more often for some seconds.
+	Hurry(model.Key)
+	// MeasureNow measures all triggers of a workload at once.
+	MeasureNow(model.Key)
+}
 
-// Options are what the loop works with; all are required but Log.
+// Options are what the loop works with; all are required but Log and Tracer.
 type Options struct {
-	Store   *store.Store
-	Targets Targets
-	Writer  Writer
-	Poller  Hurrier
-	Clock   clock.Clock
-	Log     *slog.Logger
+	Store     *store.Store
+	Targets   Targets
+	Jobs      Jobs
+	Writer    Writer
+	JobWriter JobWriter
+	Poller    Hurrier
+	Clock     clock.Clock
+	Log       *slog.Logger
+	// Tracer traces decisions; nil for none.
+	Tracer  trace.Tracer
 	Workers int
+	// Version is the product's, for the labels of Jobs.
+	Version string
 }
 
 // Loop decides for all workloads. See New.
@@ -72,8 +89,9 @@ type Loop struct {
 	opts  Options
 	queue workqueue.TypedRateLimitingInterface[model.Key]
 
-	mu    sync.Mutex // guards state; never held over I/O
-	state map[model.Key]*state
+	mu        sync.Mutex // guards what follows; never held over I/O
+	state     map[model.Key]*state
+	decisions map[model.Rule]uint64
 }
 
 // state is what the loop knows of one workload. It is guarded by the lock;
@@ -84,6 +102,7 @@ type state struct {
 	lastActive  time.Time
 	activatedAt time.Time
 	last        model.Decision
+	jobs        jobState
 }
 
 // view is what the reconciler says of a workload.
@@ -98,8 +117,11 @@ func New(o Options) *Loop {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Tracer == nil {
+		o.Tracer = noop.Tracer{}
+	}
 	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[model.Key](100*time.Millisecond, 30*time.Second)
-	l := &Loop{opts: o, state: map[model.Key]*state{}}
+	l := &Loop{opts: o, state: map[model.Key]*state{}, decisions: map[model.Rule]uint64{}}
 	l.queue = workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[model.Key]{Name: "scaling"})
 	o.Store.OnChange(l.Notify)
 	return l
@@ -125,6 +147,7 @@ func (l *Loop) Remove(key model.Key) {
 	l.mu.Lock()
 	delete(l.state, key)
 	l.mu.Unlock()
+	l.opts.Jobs.Forget(key)
 }
 
 // Notify queues a workload, e.g. since a sample changed.
@@ -157,6 +180,30 @@ func (l *Loop) Decision(key model.Key) (model.Decision, bool) {
 		return model.Decision{}, false
 	}
 	return s.last, true
+}
+
+// Decisions counts the decisions since the start, by rule.
+func (l *Loop) Decisions() map[model.Rule]uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.decisions)
+}
+
+// Each calls f with every workload and its last status, outside the lock.
+func (l *Loop) Each(f func(*model.Workload, model.Status)) {
+	type known struct {
+		workload *model.Workload
+		status   model.Status
+	}
+	l.mu.Lock()
+	all := make([]known, 0, len(l.state))
+	for _, s := range l.state {
+		all = append(all, known{s.subject.Workload, s.status})
+	}
+	l.mu.Unlock()
+	for _, k := range all {
+		f(k.workload, k.status)
+	}
 }
 
 // Run decides until ctx ends and returns when the workers have stopped.

@@ -34,7 +34,10 @@ type world struct {
 	wrote     []int32
 	statuses  []model.Status
 	hurried   int
+	asked     int           // for a measurement now
 	done      chan struct{} // told of each written status, when set
+	events    []string
+	yard      *yard
 }
 
 func (w *world) Get(context.Context, targets.ID) (targets.Scale, error) {
@@ -63,9 +66,12 @@ func (w *world) Scale(_ context.Context, gvr schema.GroupVersionResource, namesp
 	return "42", nil
 }
 
-func (w *world) WriteStatus(_ context.Context, _ model.Key, _, after model.Status, _ []decide.Event) error {
+func (w *world) WriteStatus(_ context.Context, _ model.Key, _, after model.Status, events []decide.Event) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, e := range events {
+		w.events = append(w.events, e.Reason)
+	}
 	if w.statusErr != nil {
 		return w.statusErr
 	}
@@ -78,11 +84,13 @@ func (w *world) WriteStatus(_ context.Context, _ model.Key, _, after model.Statu
 
 func (w *world) Hurry(model.Key) { w.hurried++ }
 
+func (w *world) MeasureNow(model.Key) { w.asked++ }
+
 // start makes a loop over a workload with one trigger and a cool-down of a minute.
 func start(t *testing.T, w *world, change ...func(*Subject)) (*Loop, *clocktesting.FakeClock) {
 	t.Helper()
 	clk := clocktesting.NewFakeClock(t0)
-	l := New(Options{Store: store.New(), Targets: w, Writer: w, Poller: w, Clock: clk, Workers: 1})
+	l := New(Options{Store: store.New(), Targets: w, Jobs: yardOf(w), Writer: w, JobWriter: yardOf(w), Poller: w, Clock: clk, Workers: 1})
 	metric := model.Metric{TriggerType: "queue", External: "s0-queue", Type: autoscalingv2.AverageValueMetricType, Target: 5}
 	s := Subject{
 		Workload: &model.Workload{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -25,13 +26,38 @@ func (l *Loop) sync(ctx context.Context, key model.Key) (time.Duration, error) {
 	}
 	now := *st // only this worker changes more than the view
 	l.mu.Unlock()
+	ctx, span := l.opts.Tracer.Start(ctx, "decide")
+	defer span.End()
 
+	syncOne := l.syncReplicas
+	if now.subject.Workload.Job != nil {
+		syncOne = l.syncJobs
+	}
+	decision, again, err := syncOne(ctx, key, &now)
+	if span.IsRecording() {
+		span.SetAttributes(attribute.String("keda.workload", key.String()), attribute.String("keda.rule", string(decision.Rule)),
+			attribute.Int("keda.from", int(decision.From)), attribute.Int("keda.to", int(decision.To)))
+	}
+
+	l.mu.Lock()
+	now.view = st.view
+	*st = now
+	l.decisions[decision.Rule]++
+	l.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	return again, nil
+}
+
+// syncReplicas is sync for a workload whose target has replicas.
+func (l *Loop) syncReplicas(ctx context.Context, key model.Key, now *state) (model.Decision, time.Duration, error) {
 	scale, scaleErr := l.scale(ctx, now.view)
-	in := l.input(key, &now, scale, scaleErr)
+	in := l.input(key, now, scale, scaleErr)
 	decision := decide.Replicas(in)
 	var writeErr error
 	if decision.Writes() {
-		writeErr = l.write(ctx, &now, scale, decision, in.Now)
+		writeErr = l.write(ctx, now, scale, decision, in.Now)
 	}
 	now.last, now.lastActive = decision, decision.LastActive
 	before := now.status
@@ -39,22 +65,15 @@ func (l *Loop) sync(ctx context.Context, key model.Key) (time.Duration, error) {
 		Previous: before, Input: in, Decision: decision, Problems: now.subject.Problems,
 		Target: scale.GVKR, TargetErr: scaleErr, WriteErr: writeErr, HPA: now.subject.HPA,
 	})
-	statusErr := l.writeStatus(ctx, key, &now, before, writeErr)
+	statusErr := l.writeStatus(ctx, key, now, before, writeErr)
 	if statusErr != nil {
 		now.status = before // tried again
 	}
-
-	l.mu.Lock()
-	now.view = st.view
-	*st = now
-	l.mu.Unlock()
-	if err := errors.Join(writeErr, statusErr); err != nil {
-		return 0, err
+	again := time.Duration(0)
+	if !decision.Again.IsZero() {
+		again = max(decision.Again.Sub(in.Now), 10*time.Millisecond)
 	}
-	if decision.Again.IsZero() {
-		return 0, nil
-	}
-	return max(decision.Again.Sub(in.Now), 10*time.Millisecond), nil
+	return decision, again, errors.Join(writeErr, statusErr)
 }
 
 func (l *Loop) writeStatus(ctx context.Context, key model.Key, st *state, before model.Status, writeErr error) error {
@@ -97,7 +116,7 @@ func (l *Loop) Input(ctx context.Context, key model.Key) (decide.Input, bool) {
 
 func (l *Loop) scale(ctx context.Context, st view) (targets.Scale, error) {
 	if st.subject.Workload.Job != nil {
-		return targets.Scale{}, errors.New("jobs are not scaled by replica count")
+		return targets.Scale{}, errNoReplicas
 	}
 	if st.idErr != nil {
 		return targets.Scale{}, st.idErr

@@ -16,6 +16,7 @@ import (
 // job is the state of one Resolve. Each object is read at most once in it.
 type job struct {
 	reader   Reader
+	external *External
 	workload *model.Workload
 	trigger  *model.Trigger
 	path     string

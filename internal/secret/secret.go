@@ -22,6 +22,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kedago/keda/internal/model"
+	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
 )
 
@@ -49,6 +50,9 @@ var ErrUnseen = errors.New("the object is not known here")
 // otherwise.
 type Resolver struct {
 	Reader Reader
+	// External is nil where only objects are known: what comes from elsewhere is
+	// then left out as unseen.
+	External *External
 	// ClusterNamespace is where ClusterTriggerAuthentications find their
 	// Secrets and ConfigMaps: the operator's own namespace.
 	ClusterNamespace string
@@ -63,7 +67,7 @@ type Resolver struct {
 func (r *Resolver) Resolve(ctx context.Context, w *model.Workload, trigger int) (model.Credentials, param.Problems) {
 	t := &w.Triggers[trigger]
 	j := &job{
-		reader: r.Reader, workload: w, trigger: t, path: fmt.Sprintf("spec.triggers[%d]", trigger),
+		reader: r.Reader, external: r.External, workload: w, trigger: t, path: fmt.Sprintf("spec.triggers[%d]", trigger),
 		values: map[string]string{}, env: map[string]string{},
 		secrets: map[string]read[map[string][]byte]{}, configMaps: map[string]read[map[string]string]{},
 	}
@@ -72,7 +76,7 @@ func (r *Resolver) Resolve(ctx context.Context, w *model.Workload, trigger int) 
 	}
 	j.resolveEnv(ctx, r.variables(w, t))
 	return model.Credentials{
-		Values: j.values, Env: j.env, Identity: j.auth.Identity, Digest: digest(j.values, j.env), Used: j.used, Unseen: j.unseen,
+		Values: j.values, Env: j.env, Identity: j.auth.Identity, Digest: digest(j.values, j.env, j.auth.Identity), Used: j.used, Unseen: j.unseen,
 	}, j.problems
 }
 
@@ -106,6 +110,7 @@ func (r *Resolver) resolveAuth(ctx context.Context, j *job) {
 	for _, s := range sources() {
 		s.resolve(ctx, j, path)
 	}
+	j.ownIdentity(ctx, path)
 }
 
 // variables lists the environment variables that a trigger's metadata names,
@@ -153,13 +158,14 @@ func namedBy(p param.Info, metadata map[string]string) []variable {
 	return out
 }
 
-// digest hashes names and values so that it changes when any does. It is
-// empty when there are none.
-func digest(values, env map[string]string) string {
-	if len(values)+len(env) == 0 {
+// digest hashes names, values and the identity so that it changes when any
+// does. It is empty when there are none.
+func digest(values, env map[string]string, id scaler.Identity) string {
+	if len(values)+len(env) == 0 && id == (scaler.Identity{}) {
 		return ""
 	}
 	h := sha256.New()
+	_, _ = fmt.Fprintf(h, "%q", id)
 	for _, m := range []map[string]string{values, env} {
 		for _, k := range slices.Sorted(maps.Keys(m)) {
 			// Lengths keep a=bc apart from ab=c.

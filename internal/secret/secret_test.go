@@ -124,12 +124,12 @@ func TestAuth(t *testing.T) {
 			used:     []model.Reference{creds, redis, ref("ConfigMap", "default", "settings")},
 		},
 		"all problems at once": {
-			auth:   model.AuthSpec{Secrets: from("password", "gone", "a"), ConfigMaps: from("username", "gone", "b"), Unsupported: []string{"hashiCorpVault"}},
+			auth:   model.AuthSpec{Secrets: from("password", "gone", "a"), ConfigMaps: from("username", "gone", "b"), Retired: []string{"kiam, which has ended"}},
 			values: map[string]string{},
 			problems: []string{
 				"error: " + at + `the TriggerAuthentication "creds" can't give the parameter "password": secretTargetRef[0]: the Secret default/gone does not exist`,
 				"error: " + at + `the TriggerAuthentication "creds" can't give the parameter "username": configMapTargetRef[0]: the ConfigMap default/gone does not exist`,
-				"error: " + at + `the TriggerAuthentication "creds" uses hashiCorpVault, which is not supported yet`,
+				"error: " + at + `the TriggerAuthentication "creds" uses kiam, which has ended`,
 			},
 			used: []model.Reference{creds, ref("Secret", "default", "gone"), ref("ConfigMap", "default", "gone")},
 		},
@@ -222,7 +222,7 @@ func TestAuth(t *testing.T) {
 			if diff := cmp.Diff(tt.used, got.Used); diff != "" {
 				t.Errorf("used (-want +got):\n%s", diff)
 			}
-			if (got.Digest == "") != (len(tt.values) == 0) {
+			if (got.Digest == "") != (len(tt.values) == 0 && tt.identity == scaler.Identity{}) {
 				t.Errorf("digest %q of %d values", got.Digest, len(tt.values))
 			}
 		})
@@ -264,7 +264,7 @@ func TestFirstAPIReadsItsOwnAuth(t *testing.T) {
 }
 
 func TestDigest(t *testing.T) {
-	base := digest(map[string]string{"a": "bc", "d": "e"}, nil)
+	base := digest(map[string]string{"a": "bc", "d": "e"}, nil, scaler.Identity{})
 	tests := map[string]struct{ values, env map[string]string }{
 		"another value":         {map[string]string{"a": "bd", "d": "e"}, nil},
 		"another name":          {map[string]string{"A": "bc", "d": "e"}, nil},
@@ -274,13 +274,16 @@ func TestDigest(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if digest(tt.values, tt.env) == base {
+			if digest(tt.values, tt.env, scaler.Identity{}) == base {
 				t.Error("the digest is the same")
 			}
 		})
 	}
-	if again := digest(map[string]string{"d": "e", "a": "bc"}, map[string]string{}); again != base {
+	if again := digest(map[string]string{"d": "e", "a": "bc"}, map[string]string{}, scaler.Identity{}); again != base {
 		t.Error("the digest of equal values differs")
+	}
+	if other := digest(map[string]string{"d": "e", "a": "bc"}, nil, scaler.Identity{Provider: "aws", RoleARN: "r"}); other == base {
+		t.Error("the digest does not tell identities apart")
 	}
 }
 

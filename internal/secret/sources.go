@@ -16,13 +16,30 @@ type source interface {
 }
 
 // sources lists the resolvers in the order in which they give parameters; the
-// first to give one wins.
+// first to give one wins. It is upstream's order from its end, as there the
+// last one wins.
 func sources() []source {
 	return []source{
+		file{},
+		oauth2{},
+		tokens{},
+		aws{
+			field: "awsParameterStore", list: "awsParameterStore.parameters",
+			part: func(s *model.AuthSpec) *model.AuthAWS { return s.AWSParameters },
+			open: func(e *External) func(AWSAccess) (Store, error) { return e.OpenAWSParameters },
+		},
+		aws{
+			field: "awsSecretManager", list: "awsSecretManager.secrets",
+			part: func(s *model.AuthSpec) *model.AuthAWS { return s.AWSSecrets },
+			open: func(e *External) func(AWSAccess) (Store, error) { return e.OpenAWSSecrets },
+		},
+		gcp{},
+		keyVault{},
+		vault{},
 		keys{field: "secretTargetRef", entries: func(s *model.AuthSpec) []model.AuthKey { return s.Secrets }, value: (*job).secretKey},
 		keys{field: "configMapTargetRef", entries: func(s *model.AuthSpec) []model.AuthKey { return s.ConfigMaps }, value: (*job).configMapKey},
 		environment{},
-		unsupported{},
+		retired{},
 	}
 }
 
@@ -37,7 +54,7 @@ func (s keys) resolve(ctx context.Context, j *job, path string) {
 	for i, e := range s.entries(&j.auth) {
 		field := fmt.Sprintf("%s[%d]", s.field, i)
 		if j.authNamespace == "" {
-			j.authProblem(path, field, e.Parameter, errors.New("the namespace of the operator is not known, where a ClusterTriggerAuthentication finds its objects"))
+			j.authProblem(path, field, e.Parameter, errNoClusterNamespace)
 			continue
 		}
 		value, err := s.value(j, ctx, j.authNamespace, e.Name, e.Key)
@@ -48,6 +65,8 @@ func (s keys) resolve(ctx context.Context, j *job, path string) {
 		j.give(path, field, e.Parameter, value)
 	}
 }
+
+var errNoClusterNamespace = errors.New("the namespace of the operator is not known, where a ClusterTriggerAuthentication finds its objects")
 
 // environment takes parameters from the environment of the target's container.
 type environment struct{}
@@ -74,13 +93,10 @@ func (environment) resolve(ctx context.Context, j *job, path string) {
 	}
 }
 
-// unsupported turns what is set but not acted upon into problems.
-type unsupported struct{}
+// retired turns what has ended into problems.
+type retired struct{}
 
-func (unsupported) resolve(_ context.Context, j *job, path string) {
-	for _, field := range j.auth.Unsupported {
-		j.problems.Errorf(path, "the %s %q uses %s, which is not supported yet", j.trigger.Auth.Kind, j.trigger.Auth.Name, field)
-	}
+func (retired) resolve(_ context.Context, j *job, path string) {
 	for _, what := range j.auth.Retired {
 		j.problems.Errorf(path, "the %s %q uses %s", j.trigger.Auth.Kind, j.trigger.Auth.Name, what)
 	}
@@ -101,10 +117,7 @@ func (j *job) give(path, field, parameter, value string) {
 
 func (j *job) authProblem(path, field, parameter string, err error) {
 	if errors.Is(err, ErrUnseen) {
-		if j.unseen.Values == nil {
-			j.unseen.Values = map[string]bool{}
-		}
-		j.unseen.Values[parameter] = true
+		j.hide(parameter)
 		return
 	}
 	j.problems.Errorf(path, "the %s %q can't give the parameter %q: %s: %v", j.trigger.Auth.Kind, j.trigger.Auth.Name, parameter, field, err)

@@ -125,13 +125,6 @@ func fieldOf(err error) string {
 // checkWorkload applies the operator's rules to one workload.
 func checkWorkload(w *model.Workload, o Options, around *surroundings) param.Problems {
 	ps := lint.Workload(w)
-	for _, sentence := range w.Unsupported {
-		path, message, ok := strings.Cut(sentence, " ")
-		if !ok || path != "kind" && !strings.HasPrefix(path, "spec.") {
-			path, message = "spec", sentence
-		}
-		ps.Errorf(path, "%s", message)
-	}
 	resolver := secret.Resolver{Reader: around, ClusterNamespace: o.ClusterNamespace, Params: func(triggerType string) []param.Info {
 		if k, ok := o.Catalog.Lookup(triggerType); ok {
 			return k.New().Params().Describe()

@@ -83,6 +83,9 @@ type Reading struct {
 	ActivationValue *float64
 	// Active overrides the comparison, for sources that know it themselves.
 	Active *bool
+	// Empty says that the source answered and had nothing to tell, such as a
+	// query without a series. It may come with an error.
+	Empty bool
 	// Note is a short remark for people, e.g. "3 partitions have no committed offset".
 	Note string
 }
@@ -190,6 +193,9 @@ type Env struct {
 	Identity Identity
 	// HTTP are the operator-wide settings of HTTP clients.
 	HTTP HTTPOptions
+	// ReadFile reads a small file below the folder that the operator opened to
+	// triggers, and nothing else; nil when it opened none.
+	ReadFile func(name string) ([]byte, error)
 }
 
 // Identity is the podIdentity of a TriggerAuthentication.
@@ -216,6 +222,14 @@ type HTTPOptions struct {
 	CAFiles []string
 	// MinTLS is "TLS10" … "TLS13"; TLS 1.2 when empty.
 	MinTLS string
+	// CipherSuites are those to offer below TLS 1.3, by Go's names of them;
+	// Go's own choice when empty.
+	CipherSuites []string
+	// MaxIdle and MaxIdlePerHost are how many unused connections are kept, in
+	// all (256 when 0) and to one server (4 when 0); IdleTimeout is for how
+	// long (90 s when 0).
+	MaxIdle, MaxIdlePerHost int
+	IdleTimeout             time.Duration
 	// AllowLinkLocal lets triggers ask link-local addresses, where clouds serve
 	// the credentials of the machine that KEDA runs on.
 	AllowLinkLocal bool

@@ -8,7 +8,9 @@ import (
 
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scalers/aws"
+	"github.com/kedago/keda/pkg/scalers/azure"
 	"github.com/kedago/keda/pkg/scalers/cron"
+	"github.com/kedago/keda/pkg/scalers/gcp"
 	"github.com/kedago/keda/pkg/scalers/kafka"
 	"github.com/kedago/keda/pkg/scalers/kubernetesevents"
 	"github.com/kedago/keda/pkg/scalers/kubernetesworkload"
@@ -28,7 +30,9 @@ import (
 func Catalog() scaler.Catalog {
 	c, err := scaler.NewCatalog(slices.Concat(
 		aws.Kinds(),
+		azure.Kinds(),
 		cron.Kinds(),
+		gcp.Kinds(),
 		kafka.Kinds(),
 		kubernetesevents.Kinds(),
 		kubernetesworkload.Kinds(),

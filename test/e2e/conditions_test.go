@@ -5,10 +5,6 @@ import (
 	"testing"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	kedav1 "github.com/kedago/keda/api/keda.sh/v1alpha1"
 	"github.com/kedago/keda/internal/model"
 )
@@ -84,64 +80,6 @@ func TestMistakeMended(t *testing.T) {
 	s.replicas(3)
 	o.patch(`{"spec":{"triggers":%s}}`, marshal(s, m.trigger(1)))
 	o.decided(model.RuleZero, 3, 0)
-}
-
-// TestNotSupportedYet: what is accepted but not acted upon is said, and
-// nothing is scaled on half of it.
-func TestNotSupportedYet(t *testing.T) {
-	for name, tt := range map[string]struct {
-		change func(*kedav1.ScaledObject)
-		text   string
-	}{
-		"fallback": {
-			func(o *kedav1.ScaledObject) { o.Spec.Fallback = &kedav1.Fallback{FailureThreshold: 3, Replicas: 6} },
-			"spec.fallback is not supported yet",
-		},
-		"scalingModifiers": {
-			func(o *kedav1.ScaledObject) {
-				o.Spec.Triggers[0].Name = "a"
-				o.Spec.Advanced = &kedav1.AdvancedConfig{ScalingModifiers: kedav1.ScalingModifiers{Formula: "a * 2", Target: "1"}}
-			},
-			"spec.advanced.scalingModifiers is not supported yet",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newStory(t)
-			m := newMeter(s, 5)
-			s.create(deployment(worker, 0))
-			o := s.apply(scaledObject(m.trigger(1), tt.change))
-			o.expect(model.ConditionReady, "False", "NotSupportedYet", tt.text)
-			o.event("ScaledObjectCheckFailed", tt.text)
-			s.replicas(0)
-		})
-	}
-	t.Run("a job of the first API", func(t *testing.T) {
-		s := newStory(t)
-		m := newMeter(s, 5)
-		first := firstObject(worker, m.first(1))
-		first.Spec.ScaleTargetRef, first.Spec.ScaleType, first.Spec.JobTargetRef = nil, "job", jobSpec()
-		o := s.apply(first)
-		o.expect(model.ConditionReady, "False", "NotSupportedYet", "spec.scaleType job is not supported yet")
-		o.delete()
-		o.gone()
-	})
-	t.Run("ScaledJob", func(t *testing.T) {
-		s := newStory(t)
-		m := newMeter(s, 5)
-		o := s.apply(&kedav1.ScaledJob{
-			ObjectMeta: metav1.ObjectMeta{Name: worker},
-			Spec:       kedav1.ScaledJobSpec{JobTargetRef: jobSpec(), Triggers: m.trigger(1)},
-		})
-		o.expect(model.ConditionReady, "False", "NotSupportedYet", "kind ScaledJob is not supported yet")
-		o.delete()
-		o.gone()
-	})
-}
-
-func jobSpec() *batchv1.JobSpec {
-	template := pods("job")
-	template.Spec.RestartPolicy = corev1.RestartPolicyNever
-	return &batchv1.JobSpec{Template: template}
 }
 
 // TestKubectlWait: conditions have what kubectl and GitOps tools look at.

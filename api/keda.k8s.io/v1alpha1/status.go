@@ -47,6 +47,9 @@ type ScaledObjectStatus struct {
 	// The last decision that changed the target.
 	// +optional
 	LastDecision *Decision `json:"lastDecision,omitempty"`
+	// Number of the last Job made, with which its name ends.
+	// +optional
+	JobSequence int64 `json:"jobSequence,omitempty"`
 }
 
 // GroupVersionKindResource names a target's type.

@@ -84,8 +84,12 @@ type HashiCorpVault struct {
 
 // Credential logs in to Vault.
 type Credential struct {
+	// Token, readable by whoever can read this object.
 	// +optional
 	Token string `json:"token,omitempty"`
+	// Secret that holds the token; an addition to upstream's fields.
+	// +optional
+	TokenFrom *SecretSource `json:"tokenFrom,omitempty"`
 	// File with the service account's token, in the operator's container.
 	// +optional
 	ServiceAccount string `json:"serviceAccount,omitempty"`
@@ -217,4 +221,29 @@ type AwsSecretManagerCredentials struct {
 	AccessSecretKey SecretValue `json:"accessSecretKey"`
 	// +optional
 	AccessToken *SecretValue `json:"accessToken,omitempty"`
+}
+
+// AwsParameterStore takes parameters from the Parameter Store of AWS Systems
+// Manager.
+type AwsParameterStore struct {
+	Parameters []AwsParameterStoreParameter `json:"parameters"`
+	// +optional
+	Credentials *AwsSecretManagerCredentials `json:"credentials,omitempty"`
+	// +optional
+	PodIdentity *AuthPodIdentity `json:"podIdentity,omitempty"`
+	// +optional
+	Region string `json:"region,omitempty"`
+}
+
+// AwsParameterStoreParameter takes a trigger's parameter from one of the store.
+type AwsParameterStoreParameter struct {
+	Parameter string `json:"parameter"`
+	// Name or ARN in the store.
+	Name string `json:"name"`
+	// Number or label of a version; the latest when unset.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// Field of a value that is JSON.
+	// +optional
+	Key string `json:"key,omitempty"`
 }

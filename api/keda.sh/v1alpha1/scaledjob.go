@@ -81,7 +81,7 @@ type ScaledJobSpec struct {
 
 // Rollout says what happens to running Jobs when the spec changes.
 type Rollout struct {
-	// gradual lets them go on, immediate deletes them.
+	// gradual lets them go on, immediate, which is the default, deletes them.
 	// +optional
 	// +kubebuilder:validation:Enum=gradual;immediate
 	Strategy string `json:"strategy,omitempty"`
@@ -134,7 +134,13 @@ type ScaledJobStatus struct {
 	// Activity by external metric.
 	// +optional
 	TriggersActivity map[string]TriggerActivityStatus `json:"triggersActivity,omitempty"`
+	// Health by external metric.
+	// +optional
+	Health map[string]HealthStatus `json:"health,omitempty"`
 	// The last decision that made or removed Jobs.
 	// +optional
 	LastDecision *Decision `json:"lastDecision,omitempty"`
+	// Number of the last Job made, with which its name ends.
+	// +optional
+	JobSequence int64 `json:"jobSequence,omitempty"`
 }

@@ -85,10 +85,14 @@ type TriggerAuthenticationSpec struct {
 	GCPSecretManager *GCPSecretManager `json:"gcpSecretManager,omitempty"`
 	// +optional
 	AwsSecretManager *AwsSecretManager `json:"awsSecretManager,omitempty"`
+	// An addition to upstream's fields.
+	// +optional
+	AwsParameterStore *AwsParameterStore `json:"awsParameterStore,omitempty"`
 	// Parameters that are tokens of service accounts.
 	// +optional
 	BoundServiceAccountToken []BoundServiceAccountToken `json:"boundServiceAccountToken,omitempty"`
-	// File of JSON, mounted into the operator, whose fields are parameters.
+	// File of JSON below the operator's --filepath-auth-root-path, whose fields
+	// are parameters; only in a ClusterTriggerAuthentication.
 	// +optional
 	FilePath string `json:"filePath,omitempty"`
 	// +optional

@@ -56,6 +56,7 @@ type Field struct {
 	group        string
 	envDefault   string
 	namesEnv     bool
+	alwaysEnv    bool
 	orLiteral    bool
 	prefix       bool
 	isSet        *bool
@@ -282,6 +283,13 @@ func (f *Field) IsSet(dst *bool) *Field { f.isSet = dst; return f }
 func (f *Field) NamesEnv(variable string) *Field {
 	f.namesEnv, f.envDefault = true, variable
 	return f
+}
+
+// NamesVariable is NamesEnv in both APIs, for parameters such as
+// credentialsFromEnvFile whose name says so.
+func (f *Field) NamesVariable() *Field {
+	f.alwaysEnv = true
+	return f.NamesEnv("")
 }
 
 // NamesEnvOrIs is NamesEnv, but a value that names no variable is the value.

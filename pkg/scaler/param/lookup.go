@@ -57,7 +57,7 @@ func (f *Field) inMetadata(name string, v Values, ps *Problems) found {
 		return found{}
 	}
 	path := "metadata." + name
-	if !f.namesEnv || !v.EnvNames {
+	if !f.namesEnv || !v.EnvNames && !f.alwaysEnv {
 		return found{text: text, path: path, ok: true}
 	}
 	if value := v.Env[text]; value != "" {
@@ -68,7 +68,11 @@ func (f *Field) inMetadata(name string, v Values, ps *Problems) found {
 	}
 	if !v.EnvPending {
 		ps.Errorf(path, "names an environment variable that the target's container does not have or has empty")
-		ps.Hint("in keda.k8s.io this value is the name of a variable in the container's env")
+		if f.alwaysEnv {
+			ps.Hint("this value is the name of a variable in the container's env")
+		} else {
+			ps.Hint("in keda.k8s.io this value is the name of a variable in the container's env")
+		}
 	}
 	return found{path: path, pending: true}
 }

@@ -1,0 +1,106 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/kedago/keda/internal/model"
+	"github.com/kedago/keda/internal/secret"
+	"github.com/kedago/keda/internal/secret/awssm"
+	"github.com/kedago/keda/internal/secret/azurekv"
+	"github.com/kedago/keda/internal/secret/gcpsm"
+	"github.com/kedago/keda/internal/secret/vault"
+	"github.com/kedago/keda/pkg/scaler"
+	"github.com/kedago/keda/pkg/scaler/param"
+)
+
+// newExternal makes what reads credentials that the API server doesn't hold.
+// The set of controllers may still be missing.
+func (op *operator) newExternal(mgr ctrl.Manager, o Options) (*secret.External, error) {
+	cache := secret.NewCache(secret.CacheOptions{
+		Every: o.SecretRefresh, Clock: clock.RealClock{}, Jitter: rand.Float64, Log: o.Log,
+		Changed: func(r model.Reference) { op.set.ReferenceChanged(r) },
+		Used:    func(r model.Reference) bool { return op.set.Used(r) },
+	})
+	if err := mgr.Add(manager.RunnableFunc(cache.Run)); err != nil {
+		return nil, fmt.Errorf("adding the cache of credentials: %w", err)
+	}
+	env := scaler.Env{Log: o.Log, Pool: op.pool, Now: time.Now, HTTP: o.HTTP}
+	aws := awssm.Options{Env: env, Region: cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"))}
+	return &secret.External{
+		Cache:           cache,
+		ServiceAccounts: serviceAccounts{live: mgr.GetAPIReader(), client: mgr.GetClient(), life: o.TokenLife, now: time.Now},
+		Files:           files(o),
+		OpenVault: vault.New(vault.Options{
+			Env: env, Addresses: o.VaultAddresses, OwnAddress: os.Getenv("VAULT_ADDR"), OwnToken: param.Hide(os.Getenv("VAULT_TOKEN")),
+		}),
+		OpenAWSSecrets: awssm.NewSecrets(aws), OpenAWSParameters: awssm.NewParameters(aws),
+		OpenKeyVault:   azurekv.New(env),
+		OpenGCPSecrets: gcpsm.New(gcpsm.Options{Env: env}),
+	}, nil
+}
+
+// files are those of the operator that triggers and auth objects may name.
+func files(o Options) secret.Files {
+	return secret.Files{Root: o.FileRoot, OwnToken: secret.OwnTokenFile}
+}
+
+// reader is for scalers, nil when they may read no file.
+func reader(f secret.Files) func(string) ([]byte, error) {
+	if f.Root == "" {
+		return nil
+	}
+	return f.Read
+}
+
+// denied has credentials that a source refused looked at again.
+func (op *operator) denied(cache *secret.Cache) func(model.Key) {
+	return func(k model.Key) {
+		for _, r := range op.set.Uses(k) {
+			cache.Distrust(r)
+		}
+		op.set.Again(k)
+	}
+}
+
+// serviceAccounts implements secret.ServiceAccounts.
+type serviceAccounts struct {
+	live   client.Reader
+	client client.SubResourceClientConstructor
+	life   time.Duration // of a token, as asked for
+	now    func() time.Time
+}
+
+// Annotations implements secret.ServiceAccounts.
+func (s serviceAccounts) Annotations(ctx context.Context, namespace, name string) (map[string]string, error) {
+	account := &metav1.PartialObjectMetadata{}
+	account.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ServiceAccount"))
+	if err := s.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, account); err != nil {
+		return nil, err
+	}
+	return account.Annotations, nil
+}
+
+// Token implements secret.ServiceAccounts. Issuing a token changes nothing in
+// the cluster.
+func (s serviceAccounts) Token(ctx context.Context, namespace, name string) (param.Hidden, time.Duration, error) {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	seconds := int64(s.life / time.Second)
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}}
+	if err := s.client.SubResource("token").Create(ctx, account, request); err != nil {
+		return param.Hidden{}, 0, err
+	}
+	return param.Hide(request.Status.Token), request.Status.ExpirationTimestamp.Sub(s.now()), nil
+}
