@@ -179,6 +179,12 @@ func (s *story) end(phase corev1.PodPhase, jobs ...batchv1.Job) {
 // only says that no more than a number of Jobs was ever made.
 func (l *jobLog) only(s *story, want int) {
 	s.Helper()
+	s.eventually(fmt.Sprintf("the watch has shown %d Jobs", want), func() error {
+		if n := len(l.all()); n < want {
+			return fmt.Errorf("it has shown %d", n)
+		}
+		return nil
+	})
 	if n := len(l.all()); n != want {
 		s.failf("%d Jobs were made; expected %d", n, want)
 	}
