@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Writes what is generated from the types below api/: their deep copies, and the
-# CRDs in deploy/crd. A second run changes nothing.
+# Writes what is generated from the types below api/: their deep copies, the
+# CRDs in deploy/crd, and the manifests of an installation. A second run changes
+# nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,3 +13,4 @@ trap 'rm -rf "$generated"' EXIT
 controller_gen object paths=./api/...
 controller_gen crd:crdVersions=v1,generateEmbeddedObjectMeta=true paths=./api/... "output:crd:dir=$generated"
 go run ./hack/crds -from "$generated" -to deploy/crd
+go run ./hack/manifests

@@ -1,13 +1,17 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/kedago/keda/internal/certs"
 )
@@ -34,6 +38,54 @@ func keepCertificates(mgr ctrl.Manager, o Options) error {
 	}
 	return nil
 }
+
+// trustEvery is how often it is looked whether the API server still trusts us.
+const trustEvery = 10 * time.Second
+
+// truster writes whom an APIService trusts.
+type truster interface {
+	TrustAPIService(ctx context.Context, name string, ca []byte) (bool, error)
+}
+
+// keepTrusted makes the API server trust the authority in the folder of
+// certificates, on the leader and for as long as it leads: after a renewal,
+// and when somebody else has written something else.
+func keepTrusted(mgr ctrl.Manager, o Options, t truster) error {
+	if !o.CertRotation || !o.APIServicePatching {
+		return nil
+	}
+	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		for {
+			trustOnce(ctx, o, t)
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(trustEvery):
+			}
+		}
+	}))
+	if err != nil {
+		return fmt.Errorf("adding what keeps us trusted: %w", err)
+	}
+	return nil
+}
+
+func trustOnce(ctx context.Context, o Options, t truster) {
+	ca, err := os.ReadFile(filepath.Join(o.CertDir, "ca.crt"))
+	wrote := false
+	if err == nil {
+		wrote, err = t.TrustAPIService(ctx, metricsAPIService, ca)
+	}
+	switch {
+	case err != nil && ctx.Err() == nil:
+		o.Log.Error("telling the API server whom to trust; trying again", "error", err)
+	case wrote:
+		o.Log.Info("the API server trusts our authority", "apiService", metricsAPIService)
+	}
+}
+
+// metricsAPIService is the registration of the external metrics API.
+const metricsAPIService = "v1beta1.external.metrics.k8s.io"
 
 // serviceTLS reads the bounds of TLS of our own ports: TLS 1.3 unless said
 // otherwise, and no less than 1.2.

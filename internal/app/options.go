@@ -52,6 +52,9 @@ type Options struct {
 	// CertRotation makes an authority and a serving certificate in CertDir and
 	// renews them; otherwise somebody else does.
 	CertRotation bool
+	// APIServicePatching keeps the API server's trust in our authority right,
+	// with CertRotation.
+	APIServicePatching bool
 	// ServiceName is the Service of the APIService, in Namespace.
 	ServiceName string
 

@@ -39,6 +39,7 @@ type operator struct {
 	loop   *scaling.Loop
 	set    *controller.Set
 
+	actor   *act.Actor
 	answers answers
 }
 
@@ -58,6 +59,9 @@ func RunAll(ctx context.Context, catalog scaler.Catalog, o Options) error {
 		return err
 	}
 	if err := keepCertificates(mgr, o); err != nil {
+		return err
+	}
+	if err := keepTrusted(mgr, o, op.actor); err != nil {
 		return err
 	}
 	if err := op.addMetricsAPI(cfg, mgr, o); err != nil {
@@ -85,7 +89,7 @@ func build(ctx context.Context, cfg *rest.Config, mgr ctrl.Manager, catalog scal
 		return nil, err
 	}
 	op := &operator{store: store.New(), pool: pool.New()}
-	actor := act.New(mgr.GetClient(), mgr.GetAPIReader(), scales, mgr.GetEventRecorder("keda-operator"))
+	op.actor = act.New(mgr.GetClient(), mgr.GetAPIReader(), scales, mgr.GetEventRecorder("keda-operator"))
 	view := clusterView{cached: mgr.GetClient(), live: mgr.GetAPIReader(), eventView: eventView{mgr.GetCache()}}
 	now := time.Now
 	tracker := targets.New(mgr.GetCache(), scales, mgr.GetRESTMapper(), now, func(id targets.ID) { op.set.TargetChanged(id, op.loop.Notify) })
@@ -99,7 +103,7 @@ func build(ctx context.Context, cfg *rest.Config, mgr ctrl.Manager, catalog scal
 		return nil, err
 	}
 	options := &controller.Options{
-		Client: mgr.GetClient(), Catalog: catalog, Writer: actor, Targets: tracker, Store: op.store,
+		Client: mgr.GetClient(), Catalog: catalog, Writer: op.actor, Targets: tracker, Store: op.store,
 		Resolver: &secret.Resolver{
 			Reader: newClusterReader(mgr), External: external, ClusterNamespace: o.ClusterObjectNamespace, Params: parametersOf(catalog),
 		},
@@ -122,7 +126,7 @@ func build(ctx context.Context, cfg *rest.Config, mgr ctrl.Manager, catalog scal
 		OnDenied: op.denied(external.Cache), Jitter: rand.Float64, Tracer: spans,
 	})
 	op.loop = scaling.New(scaling.Options{
-		Store: op.store, Targets: tracker, Jobs: jobTracker, Writer: writer{actor, op.set}, JobWriter: actor, Poller: op.poller,
+		Store: op.store, Targets: tracker, Jobs: jobTracker, Writer: writer{op.actor, op.set}, JobWriter: op.actor, Poller: op.poller,
 		Clock: clock.RealClock{}, Log: o.Log, Workers: o.ScalingWorkers, Tracer: spans, Version: version.Get().Version,
 	})
 	options.Poller, options.Loop = op.poller, op.loop

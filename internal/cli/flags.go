@@ -118,6 +118,7 @@ func (f *roleFlags) certificates() {
 	o, s := &f.options, f.groups.FlagSet("Certificates")
 	s.StringVar(&o.CertDir, "cert-dir", "/certs", "folder with tls.crt and tls.key of the external metrics API; they may be replaced at any time")
 	s.BoolVar(&o.CertRotation, "enable-cert-rotation", false, "make an authority and the certificate of the external metrics API in --cert-dir, and renew them")
+	s.BoolVar(&o.APIServicePatching, "enable-apiservice-patching", true, "with --enable-cert-rotation, keep the caBundle of the APIService v1beta1.external.metrics.k8s.io right")
 	s.StringVar(&o.ServiceName, "metrics-server-service-name", "keda-metrics-apiserver", "Service that leads to the external metrics API, for the names in its certificate")
 	s.StringSliceVar(&o.HTTP.CAFiles, "ca-dir", nil, "files or folders of certificate authorities to trust beside the system's; may be repeated")
 }

@@ -79,7 +79,6 @@ type Workload struct {
 	ForceActivation bool
 	// JumpStart lets activation go straight to the count that the metrics call for.
 	JumpStart bool
-
 }
 
 // Target names what a ScaledObject scales.

@@ -30,6 +30,7 @@ var allowed = map[string][]string{
 	"pkg/scalers":            {"pkg/scaler", "pkg/scalers/..."},
 	"api/...":                {},
 	"deploy/...":             {},
+	"deploy/install":         {"deploy/rbac"},
 	"internal/model":         {"pkg/scaler"},
 	"internal/conn":          {"pkg/scaler", "pkg/scaler/param"},
 	"internal/pool":          {"internal/model", "pkg/scaler"},
@@ -62,6 +63,7 @@ var allowed = map[string][]string{
 	"test/...":               {"..."},
 	"hack/newscaler":         {},
 	"hack/crds":              {},
+	"hack/manifests":         {"deploy/..."},
 	"internal/conn/conntest": {},
 }
 
