@@ -19,11 +19,11 @@ run() {
   go tool -modfile=hack/tools/go.mod gotestsum --format=pkgname --hide-summary=skipped --jsonfile="$results/$name.json" -- "$@" || failed=1
 }
 
-mapfile -t rest < <(go list ./... | grep -v -e /pkg/scalers/ -e /test/e2e -e /test/servers/)
+mapfile -t rest < <(go list ./... | grep -v -e /pkg/scalers/ -e /test/e2e -e /test/install -e /test/servers/)
 mapfile -t sources < <(go list ./pkg/scalers/... ./test/servers/...)
 run unit -race "${rest[@]}"
 run sources -race -p 2 -timeout 15m "${sources[@]}"
-run e2e -race -count=1 -timeout 20m ./test/e2e/...
+run e2e -race -count=1 -timeout 20m -p 1 ./test/e2e/... ./test/install/...
 
 echo "== localplane"
 # With the flags of the build, so that Kubernetes is not compiled a second time.
