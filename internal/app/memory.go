@@ -35,5 +35,6 @@ func releaseStartup(ctx context.Context) error {
 		case <-t.C:
 		}
 		debug.FreeOSMemory()
+		_ = dropExecutable() // it only saves memory
 	}
 }

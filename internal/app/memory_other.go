@@ -1,0 +1,6 @@
+//go:build !linux
+
+package app
+
+// dropExecutable does nothing where the kernel has no /proc/self/maps.
+func dropExecutable() error { return nil }
