@@ -33,7 +33,7 @@ generated() {
   [[ "$before" == "$after" ]] || { echo "generated files were not up to date; they are now:"; diff <(echo "$before") <(echo "$after"); return 1; }
 }
 
-snapshot() { find api deploy -name 'zz_generated*' -o -name '*.yaml' | LC_ALL=C sort | xargs sha256sum; }
+snapshot() { find api deploy pkg -name 'zz_generated*' -o -name '*.yaml' -o -name '*.pb.go' | LC_ALL=C sort | xargs sha256sum; }
 
 shell_scripts() {
   local script

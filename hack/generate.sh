@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes what is generated from the types below api/: their deep copies, the
-# CRDs in deploy/crd, and the manifests of an installation. A second run changes
-# nothing.
+# CRDs in deploy/crd, and the manifests of an installation; and the Go code of
+# protocol buffer files. A second run changes nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,3 +14,7 @@ controller_gen object paths=./api/...
 controller_gen crd:crdVersions=v1,generateEmbeddedObjectMeta=true paths=./api/... "output:crd:dir=$generated"
 go run ./hack/crds -from "$generated" -to deploy/crd
 go run ./hack/manifests
+
+# The Go code of protocol buffer files, beside them.
+mapfile -t protos < <(find pkg -name '*.proto' | LC_ALL=C sort)
+go -C hack/tools run ./protogen -root ../.. "${protos[@]}"

@@ -138,6 +138,13 @@ func (c *AzureCloud) Suffix(service AzureService) string {
 	return ""
 }
 
+// WithSuffix is the same cloud, whose suffix is another one where it is
+// private: for triggers that talk to two services.
+func (c AzureCloud) WithSuffix(suffix string) AzureCloud {
+	c.suffix = suffix
+	return c
+}
+
 // StorageSuffix is what storage accounts of a cloud with known addresses have
 // after the service's name, such as "core.windows.net".
 func (c *AzureCloud) StorageSuffix() string { return azureEnvironmentOf(c.cloud).storage }

@@ -5,6 +5,7 @@
 package conn
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -28,6 +29,9 @@ type TLS struct {
 	unsafe      bool
 	hasCert     bool
 	hasKey      bool
+	// caName, certName and keyName are what the user knows the material by,
+	// where it is not called ca, cert and key.
+	caName, certName, keyName string
 }
 
 // Params declares the group: tls (enable|disable), ca, cert, key, keyPassword, unsafeSsl.
@@ -54,6 +58,25 @@ func (t *TLS) MaterialParams() param.Set {
 	)
 }
 
+// NamedParams declares certificates and checks under other names than usual.
+func (t *TLS) NamedParams(ca, cert, key string) param.Set {
+	t.caName, t.certName, t.keyName = ca, cert, key
+	return param.Group("TLS",
+		param.Secret(ca, &t.ca).Doc("Certificate authorities (PEM) that the server's certificate is checked with; the system's when unset."),
+		param.Secret(cert, &t.cert).IsSet(&t.hasCert).Doc("Client certificate (PEM)."),
+		param.Secret(key, &t.key).IsSet(&t.hasKey).Doc("Private key of the client certificate (PEM)."),
+		param.Bool("unsafeSsl", &t.unsafe).Default(false).Doc("Whether to skip checking the server's certificate."),
+	)
+}
+
+// names are what the user knows the authorities, the certificate and its key by.
+func (t *TLS) names() (ca, cert, key string) {
+	return cmp.Or(t.caName, "ca"), cmp.Or(t.certName, "cert"), cmp.Or(t.keyName, "key")
+}
+
+// Trust sets the authorities (PEM), for those that come from a file.
+func (t *TLS) Trust(pem string) { t.ca = param.Hide(pem) }
+
 // HasPair says whether a client certificate and its key are given, or will be
 // once the authenticationRef is resolved.
 func (t *TLS) HasPair() bool { return t.hasCert && t.hasKey }
@@ -73,15 +96,16 @@ func (t *TLS) Enable() { t.mode = "enable" }
 // Check finds certificates and keys that can't be used, without echoing them.
 func (t *TLS) Check() param.Problems {
 	var ps param.Problems
+	ca, cert, key := t.names()
 	if t.cert.IsZero() != t.key.IsZero() {
-		ps.Errorf("authenticationRef", "only one of cert and key is given; expected both for a client certificate, or neither")
+		ps.Errorf("authenticationRef", "only one of %s and %s is given; expected both for a client certificate, or neither", cert, key)
 	}
 	if _, err := t.build(); err != nil {
 		ps.Errorf("authenticationRef", "%v", err)
 	}
 	if t.unsafe {
 		ps.Warnf("metadata.unsafeSsl", "the server's certificate is not checked")
-		ps.Hint("give the authority in ca instead")
+		ps.Hint("give the authority in %s instead", ca)
 	}
 	return ps
 }
@@ -99,6 +123,7 @@ func (t *TLS) Config() (*tls.Config, error) {
 func (t *TLS) Always() (*tls.Config, error) { return t.build() }
 
 func (t *TLS) build() (*tls.Config, error) {
+	caName, certName, keyName := t.names()
 	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: t.unsafe} //nolint:gosec // the user's explicit choice, warned about in Check
 	if !t.ca.IsZero() {
 		roots, err := x509.SystemCertPool()
@@ -106,7 +131,7 @@ func (t *TLS) build() (*tls.Config, error) {
 			roots = x509.NewCertPool()
 		}
 		if !roots.AppendCertsFromPEM([]byte(t.ca.Reveal())) {
-			return nil, errors.New("ca holds no certificate in PEM form")
+			return nil, fmt.Errorf("%s holds no certificate in PEM form", caName)
 		}
 		c.RootCAs = roots
 	}
@@ -119,7 +144,7 @@ func (t *TLS) build() (*tls.Config, error) {
 	}
 	pair, err := tls.X509KeyPair([]byte(t.cert.Reveal()), keyPEM)
 	if err != nil {
-		return nil, errors.New("cert and key are not a matching pair in PEM form")
+		return nil, fmt.Errorf("%s and %s are not a matching pair in PEM form", certName, keyName)
 	}
 	c.Certificates = []tls.Certificate{pair}
 	return c, nil

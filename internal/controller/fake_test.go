@@ -32,7 +32,7 @@ import (
 	"github.com/kedago/keda/pkg/scaler/param"
 )
 
-// queue is the only trigger type of these tests.
+// queue is the usual trigger type of these tests.
 type queue struct {
 	name     string
 	length   float64
@@ -139,7 +139,10 @@ func newScheme(t *testing.T) *runtime.Scheme {
 
 func newWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
-	catalog, err := scaler.NewCatalog(scaler.Kind{Name: "queue", New: func() scaler.Config { return &queue{} }})
+	catalog, err := scaler.NewCatalog(
+		scaler.Kind{Name: "queue", New: func() scaler.Config { return &queue{} }},
+		scaler.Kind{Name: "stated", New: func() scaler.Config { return &stated{} }},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

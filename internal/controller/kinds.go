@@ -14,6 +14,7 @@ import (
 	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/internal/convert"
 	"github.com/kedago/keda/internal/model"
+	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
 )
 
@@ -78,9 +79,12 @@ func takesOver(obj client.Object) bool {
 
 // identity is equal for triggers that measure the same thing. What a scaler
 // asks the cluster about depends on the namespace, so that is part of it.
-func identity(w *model.Workload, trigger int, credentials string) string {
+func identity(w *model.Workload, trigger int, cfg scaler.Config, credentials string) string {
 	t := w.Triggers[trigger]
 	parts := []string{t.Type, credentials, w.Key.Namespace, string(w.Key.Group)}
+	if _, perObject := cfg.(scaler.PerObject); perObject {
+		parts = append(parts, w.Key.Kind, w.Key.Name)
+	}
 	for _, k := range slices.Sorted(maps.Keys(t.Metadata)) {
 		parts = append(parts, k, t.Metadata[k])
 	}

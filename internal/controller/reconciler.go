@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -267,7 +268,7 @@ func (r *reconciler) triggers(w *model.Workload, p *plan) []poll.Trigger {
 			continue
 		}
 		out[i] = poll.Trigger{
-			Identity: identity(w, i, p.creds[i].Digest),
+			Identity: identity(w, i, cfg, p.creds[i].Digest),
 			Kind:     t.Type, Config: cfg,
 			Env:      r.Env(w, i, p.creds[i].Identity),
 			Interval: w.PollingInterval, Activation: p.prepared.Metrics[i].Activation,
@@ -303,7 +304,11 @@ func (r *reconciler) applyHPA(ctx context.Context, obj client.Object, w *model.W
 		}
 		return err
 	}
-	want, err := decide.HPA(w, p.prepared.HPAMetrics(), r.Version, owner(r.kind, obj), scale.Replicas)
+	metrics, err := r.hpaMetrics(ctx, w, p)
+	if err != nil || len(metrics) == 0 {
+		return err // nothing is known yet; what a source states brings us back
+	}
+	want, err := decide.HPA(w, metrics, r.Version, owner(r.kind, obj), scale.Replicas)
 	if err != nil {
 		subject.Problems.Errorf("spec", "%v", err)
 		return nil
@@ -321,6 +326,23 @@ func (r *reconciler) applyHPA(ctx context.Context, obj client.Object, w *model.W
 		subject.HPA = decide.ViewHPA(&have)
 	}
 	return nil
+}
+
+// hpaMetrics lists the metrics that the HPA has, with the targets that sources
+// state. One that is not known since the start is the HPA's own of before; a
+// metric whose target nobody knows is left out.
+func (r *reconciler) hpaMetrics(ctx context.Context, w *model.Workload, p *plan) ([]model.Metric, error) {
+	metrics := p.prepared.HPAMetrics()
+	if !slices.ContainsFunc(metrics, func(m model.Metric) bool { return m.Stated }) {
+		return metrics, nil
+	}
+	entry, _, _ := r.Store.Get(w.Key)
+	var have autoscalingv2.HorizontalPodAutoscaler
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: w.Key.Namespace, Name: w.HPA.Name}, &have)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("reading the HPA %s: %w", w.HPA.Name, err)
+	}
+	return decide.StatedTargets(metrics, entry.Metrics, &have), nil
 }
 
 // writeStatus writes what changed between two statuses, and events.

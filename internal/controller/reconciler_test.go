@@ -18,6 +18,7 @@ import (
 	kedav1 "github.com/kedago/keda/api/keda.sh/v1alpha1"
 	"github.com/kedago/keda/internal/decide"
 	"github.com/kedago/keda/internal/model"
+	"github.com/kedago/keda/pkg/scaler"
 )
 
 func TestReconcile(t *testing.T) {
@@ -342,7 +343,13 @@ func TestWriteStatus(t *testing.T) {
 // is equal.
 func TestIdentity(t *testing.T) {
 	of := func(group model.Group, namespace, kind, creds string, metadata map[string]string) string {
-		return identity(&model.Workload{Key: model.Key{Group: group, Namespace: namespace}, Triggers: []model.Trigger{{Type: kind, Metadata: metadata}}}, 0, creds)
+		return identity(&model.Workload{Key: model.Key{Group: group, Namespace: namespace}, Triggers: []model.Trigger{{Type: kind, Metadata: metadata}}}, 0, nil, creds)
+	}
+	object := func(name string, cfg scaler.Config) string {
+		return identity(&model.Workload{Key: model.Key{Name: name}, Triggers: []model.Trigger{{Type: "queue"}}}, 0, cfg, "")
+	}
+	if object("a", &queue{}) != object("b", &queue{}) || object("a", &stated{}) == object("b", &stated{}) {
+		t.Error("objects share measurements; expected it unless the source is told the object's name")
 	}
 	m := map[string]string{"a": "b", "c": "d"}
 	base := of(model.GroupToday, "ns", "queue", "x", m)

@@ -54,6 +54,7 @@ func NewSet(o *Options) *Set {
 			queue: make(chan event.GenericEvent, queueLength), seen: map[client.ObjectKey]seenAuth{},
 		})
 	}
+	o.Store.OnTarget(s.Again)
 	return s
 }
 

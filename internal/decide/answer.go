@@ -124,6 +124,9 @@ func fallback(in Input, m model.Metric) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	if !(m.Target > 0) {
+		return Answer{}, errors.New("the source fails, and has not stated yet what the target is that the fallback needs")
+	}
 	value := m.Target * float64(n)
 	if m.Type == autoscalingv2.ValueMetricType && in.Scale.Ready > 0 {
 		value /= float64(in.Scale.Ready)

@@ -95,7 +95,8 @@ func complete(m *model.Metric, cfg scaler.Config, t model.Trigger, path string, 
 	}
 	m.Target, m.Activation = scaler.TargetOf(cfg)
 	m.External = model.MetricName(m.Trigger, cfg.Metric())
-	if !(m.Target > 0) && !pending {
+	_, m.Stated = cfg.(scaler.Stated)
+	if !(m.Target > 0) && !pending && !m.Stated {
 		ps.Errorf(path, "the target value per replica is %v; expected a number above 0", m.Target)
 	}
 	return ps

@@ -21,6 +21,8 @@ type Metric struct {
 	Type autoscalingv2.MetricTargetType
 	// Target is the value per replica (AverageValue) or in all (Value).
 	Target float64
+	// Stated says that the source states the target; it is 0 until it has.
+	Stated bool
 	// Activation is the threshold above which the trigger is active.
 	Activation float64
 	// UseCached answers the HPA from the last poll, whatever its age.

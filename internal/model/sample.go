@@ -13,6 +13,9 @@ type Sample struct {
 	Value float64
 	// Active is Value compared with the activation threshold.
 	Active bool
+	// Target is what the source stated with Value, or 0 for sources that
+	// state none.
+	Target float64
 	// At is when Value was measured.
 	At time.Time
 	// Took is how long the last measurement took, good or not.

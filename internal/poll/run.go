@@ -96,7 +96,7 @@ func (p *Poller) measure(ctx context.Context, batch []*task) []scaler.Result {
 		return results
 	}
 	for j, r := range p.ask(ctx, sources) {
-		results[index[j]] = checked(r)
+		results[index[j]] = checked(batch[index[j]].config, r)
 	}
 	return results
 }
@@ -126,13 +126,23 @@ func (p *Poller) ask(ctx context.Context, sources []scaler.Source) (results []sc
 	return results
 }
 
+// The targets that an HPA can express: it counts in thousandths.
+const (
+	leastTarget = 0.001
+	mostTarget  = math.MaxInt64 / 2000
+)
+
 // checked turns numbers that nobody can scale on into errors.
-func checked(r scaler.Result) scaler.Result {
+func checked(cfg scaler.Config, r scaler.Result) scaler.Result {
 	if r.Err != nil {
 		return r
 	}
 	if math.IsNaN(r.Reading.Value) || math.IsInf(r.Reading.Value, 0) {
 		r.Err = scaler.BadAnswer(nil, "the source answered %v, which is no usable number", r.Reading.Value)
+		return r
+	}
+	if _, stated := cfg.(scaler.Stated); stated && !(r.Reading.Target >= leastTarget && r.Reading.Target <= mostTarget) {
+		r.Err = scaler.BadAnswer(nil, "the source stated the target %v; expected a number of %v or more", r.Reading.Target, leastTarget)
 	}
 	return r
 }
@@ -176,7 +186,7 @@ func (p *Poller) record(t *task, r scaler.Result, started time.Time, took time.D
 				return
 			}
 			*s = model.Sample{
-				Value: r.Reading.Value, Active: active, At: started, Took: took, Late: late, Note: r.Reading.Note, Watch: watch,
+				Value: r.Reading.Value, Target: r.Reading.Target, Active: active, At: started, Took: took, Late: late, Note: r.Reading.Note, Watch: watch,
 				Errors: s.Errors, Empty: s.Empty,
 			}
 		})

@@ -54,6 +54,7 @@ type Store struct {
 	entries  map[model.Key]*record
 	byMetric map[metricKey][]model.TriggerKey
 	onChange []func(model.Key)
+	onTarget []func(model.Key)
 }
 
 type record struct {
@@ -74,6 +75,9 @@ func New() *Store {
 // OnChange registers a listener that is called, outside the lock, with the
 // key of each workload of which a sample was put. Register before use.
 func (s *Store) OnChange(f func(model.Key)) { s.onChange = append(s.onChange, f) }
+
+// OnTarget is OnChange for when a source states another target than before.
+func (s *Store) OnTarget(f func(model.Key)) { s.onTarget = append(s.onTarget, f) }
 
 // SetEntry adds or replaces a workload. Samples of triggers whose external
 // metric keeps its name are kept, so an edit never forgets what is known.
@@ -124,10 +128,18 @@ func (s *Store) Update(t model.TriggerKey, change func(*model.Sample)) {
 	s.mu.Lock()
 	r := s.entries[t.Workload]
 	ok := r != nil && t.Index >= 0 && t.Index < len(r.samples)
+	moved := false
 	if ok {
+		before := r.samples[t.Index].Target
 		change(&r.samples[t.Index])
+		moved = r.samples[t.Index].Target != before
 	}
 	s.mu.Unlock()
+	if moved {
+		for _, f := range s.onTarget {
+			f(t.Workload)
+		}
+	}
 	if ok {
 		for _, f := range s.onChange {
 			f(t.Workload)
@@ -135,7 +147,23 @@ func (s *Store) Update(t model.TriggerKey, change func(*model.Sample)) {
 	}
 }
 
+// metrics are the entry's, with the targets that the sources stated last.
+func (r *record) metrics() []model.Metric {
+	out, own := r.entry.Metrics, false
+	for i, m := range r.entry.Metrics {
+		if !m.Stated {
+			continue
+		}
+		if !own {
+			out, own = slices.Clone(out), true
+		}
+		out[i].Target = r.samples[i].Target
+	}
+	return out
+}
+
 // Get returns a workload's entry and a copy of its samples, by trigger index.
+// The metrics have the targets that the sources stated last.
 func (s *Store) Get(key model.Key) (Entry, []model.Sample, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -143,7 +171,9 @@ func (s *Store) Get(key model.Key) (Entry, []model.Sample, bool) {
 	if r == nil {
 		return Entry{}, nil, false
 	}
-	return r.entry, slices.Clone(r.samples), true
+	e := r.entry
+	e.Metrics = r.metrics()
+	return e, slices.Clone(r.samples), true
 }
 
 // Sample returns one trigger's sample.

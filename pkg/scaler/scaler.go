@@ -83,6 +83,9 @@ type Reading struct {
 	ActivationValue *float64
 	// Active overrides the comparison, for sources that know it themselves.
 	Active *bool
+	// Target is the target value per replica, above 0, that a source states
+	// whose Config is a Stated.
+	Target float64
 	// Empty says that the source answered and had nothing to tell, such as a
 	// query without a series. It may come with an error.
 	Empty bool
@@ -150,6 +153,15 @@ type Targeter interface {
 	// Target returns the target value per replica and the activation threshold.
 	Target() (target, activation float64)
 }
+
+// Stated marks a Config whose target no parameter says: the source states it
+// with every measurement, see Reading.Target. The HPA gets its metric once it
+// is known, and follows it.
+type Stated interface{ TargetStated() }
+
+// PerObject marks a Config whose source is told which object asks, so that
+// equal triggers of two objects are two measurements.
+type PerObject interface{ PerObject() }
 
 // Native is a Config that the HPA measures by itself (cpu, memory). Open is
 // not called.

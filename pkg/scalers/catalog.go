@@ -10,10 +10,12 @@ import (
 	"github.com/kedago/keda/pkg/scalers/aws"
 	"github.com/kedago/keda/pkg/scalers/azure"
 	"github.com/kedago/keda/pkg/scalers/cron"
+	"github.com/kedago/keda/pkg/scalers/external"
 	"github.com/kedago/keda/pkg/scalers/gcp"
 	"github.com/kedago/keda/pkg/scalers/kafka"
 	"github.com/kedago/keda/pkg/scalers/kubernetesevents"
 	"github.com/kedago/keda/pkg/scalers/kubernetesworkload"
+	"github.com/kedago/keda/pkg/scalers/liiklus"
 	"github.com/kedago/keda/pkg/scalers/metricsapi"
 	"github.com/kedago/keda/pkg/scalers/mongodb"
 	"github.com/kedago/keda/pkg/scalers/mqtt"
@@ -32,10 +34,12 @@ func Catalog() scaler.Catalog {
 		aws.Kinds(),
 		azure.Kinds(),
 		cron.Kinds(),
+		external.Kinds(),
 		gcp.Kinds(),
 		kafka.Kinds(),
 		kubernetesevents.Kinds(),
 		kubernetesworkload.Kinds(),
+		liiklus.Kinds(),
 		metricsapi.Kinds(),
 		mongodb.Kinds(),
 		mqtt.Kinds(),

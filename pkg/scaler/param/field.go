@@ -61,6 +61,7 @@ type Field struct {
 	prefix       bool
 	isSet        *bool
 	set          func(text string) error
+	collect      func(name, value string)
 	setNumber    func() float64
 	expectedKind string
 }
@@ -204,24 +205,18 @@ func Secret(name string, dst *Hidden) *Field {
 }
 
 // Prefixed declares all metadata named prefix+"…", collected by their rest.
-// An empty prefix takes whatever no other field names.
+// An empty prefix takes whatever no other field names. Variables that they
+// name are resolved, see takeRest.
 func Prefixed(prefix string, dst *map[string]string) *Field {
-	f := newField(prefix, "map", "any value", nil)
+	f := newField(prefix, "string", "any value", nil)
 	f.prefix = true
-	f.set = func(string) error { return nil }
-	f.collect(dst)
-	return f
-}
-
-func (f *Field) collect(dst *map[string]string) {
-	f.set = func(pair string) error {
-		k, v, _ := strings.Cut(pair, "\x00")
+	f.collect = func(name, value string) {
 		if *dst == nil {
 			*dst = map[string]string{}
 		}
-		(*dst)[k] = v
-		return nil
+		(*dst)[name] = value
 	}
+	return f
 }
 
 // Doc says in one sentence what the parameter is, with its unit.

@@ -207,7 +207,11 @@ func (f *Field) assign(got found, ps *Problems) {
 func (s Set) decodeRest(v Values, known map[string]bool, rest []*Field, ps *Problems) {
 	names := slices.Sorted(maps.Keys(known))
 	for _, k := range slices.Sorted(maps.Keys(v.Metadata)) {
-		if known[k] || takenBy(rest, k, v.Metadata[k]) {
+		if known[k] {
+			continue
+		}
+		if f := takenBy(rest, k); f != nil {
+			f.takeRest(k, v, ps)
 			continue
 		}
 		ps.Warnf("metadata."+k, "is not a parameter of this trigger")
@@ -217,14 +221,33 @@ func (s Set) decodeRest(v Values, known map[string]bool, rest []*Field, ps *Prob
 	}
 }
 
-func takenBy(rest []*Field, name, value string) bool {
+// takenBy finds the Prefixed field that a name belongs to.
+func takenBy(rest []*Field, name string) *Field {
 	for _, f := range rest {
 		if after, ok := strings.CutPrefix(name, f.name); ok && after != "" {
-			_ = f.set(after + "\x00" + value)
-			return true
+			return f
 		}
 	}
-	return false
+	return nil
+}
+
+// takeRest collects one of the metadata of a Prefixed field. "…FromEnv" keeps
+// its name and has the variable's value; with NamesEnv any value that is the
+// name of a variable stands for that in keda.k8s.io.
+func (f *Field) takeRest(key string, v Values, ps *Problems) {
+	name, text := strings.TrimPrefix(key, f.name), v.Metadata[key]
+	switch {
+	case f.namesEnv && v.EnvNames && v.Env[text] != "":
+		text = v.Env[text]
+	case strings.HasSuffix(name, "FromEnv"):
+		if text = v.Env[v.Metadata[key]]; text == "" {
+			if !v.EnvPending {
+				ps.Warnf("metadata."+key, "names an environment variable that the target's container does not have or has empty, and is left out")
+			}
+			return
+		}
+	}
+	f.collect(name, text)
 }
 
 // Target returns the declared target value per replica, and whether one is

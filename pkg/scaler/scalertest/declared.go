@@ -100,7 +100,8 @@ func checkDecoded(t *testing.T, c scaler.Config) {
 		return
 	}
 	target, activation := scaler.TargetOf(c)
-	if target <= 0 || activation < 0 {
+	_, stated := c.(scaler.Stated)
+	if target <= 0 && !stated || activation < 0 {
 		t.Errorf("the target is %v and the activation threshold %v; want above 0 and at least 0", target, activation)
 	}
 }

@@ -143,6 +143,9 @@ func measures(t *testing.T, b *bench) {
 		if want := b.Expect(n); r.Value != want {
 			t.Errorf("with %v at the source: measured %v, want %v", n, r.Value, want)
 		}
+		if _, stated := b.config(t).(scaler.Stated); stated != (r.Target > 0) {
+			t.Errorf("with %v at the source: the target stated is %v; expected one above 0 of a scaler.Stated only", n, r.Target)
+		}
 	}
 }
 
