@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os/exec"
 	"strconv"
 	"sync"
@@ -64,15 +63,11 @@ func (o Options) arguments() []string {
 // its components 5 s, twice, before it kills them.
 const stopTimeout = 15 * time.Second
 
-// report is the line that the helper binary prints when the plane is ready.
+// report is what we need of the line that the helper binary prints when the
+// plane is ready.
 type report struct {
-	Kubeconfig   string         `json:"kubeconfig"`
-	Server       string         `json:"server"`
-	CAFile       string         `json:"caFile"`
-	StateDir     string         `json:"stateDir"`
-	PID          int            `json:"pid"`
-	Components   map[string]int `json:"components"`
-	ReadySeconds float64        `json:"readySeconds"`
+	Kubeconfig   string  `json:"kubeconfig"`
+	ReadySeconds float64 `json:"readySeconds"`
 }
 
 // Plane is a control plane that is ready. Its methods may be called from any
@@ -198,19 +193,7 @@ func (p *Plane) Err() error {
 // Kubeconfig is the path of the administrator's kubeconfig.
 func (p *Plane) Kubeconfig() string { return p.report.Kubeconfig }
 
-// Server is the URL of the API server.
-func (p *Plane) Server() string { return p.report.Server }
-
-// CAFile is the path of the certificate that vouches for the API server.
-func (p *Plane) CAFile() string { return p.report.CAFile }
-
-// StateDir is the folder with the plane's state.
-func (p *Plane) StateDir() string { return p.report.StateDir }
-
 // ReadyAfter is how long the plane took to be ready.
 func (p *Plane) ReadyAfter() time.Duration {
 	return time.Duration(p.report.ReadySeconds * float64(time.Second))
 }
-
-// Components maps each component's name to its process id.
-func (p *Plane) Components() map[string]int { return maps.Clone(p.report.Components) }
