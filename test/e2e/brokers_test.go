@@ -46,7 +46,7 @@ type broker struct {
 func TestBrokers(t *testing.T) {
 	for kind, start := range map[string]func(*story) broker{
 		"rabbitmq by AMQP": rabbitmqByAMQP, "rabbitmq by HTTP": rabbitmqByHTTP, "aws-sqs-queue": sqsQueue, "azure-queue": azureQueue,
-		"gcp-pubsub": pubsubSubscription, "postgresql": postgresqlTable, "mongodb": mongodbCollection, "mqtt": mqttTopic, "nats-jetstream": natsStream,
+		"gcp-pubsub": pubsubSubscription, "postgresql": postgresqlTable, "mongodb": mongodbCollection, "mqtt": mqttTopic, "nats-jetstream": natsStream, "external-push": externalPush,
 	} {
 		t.Run(kind, func(t *testing.T) {
 			s := newStory(t)
