@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -153,13 +152,8 @@ type writer struct {
 // addMetricsAPI serves the external metrics API. It is ready when this
 // process measures: with leader election, on the leader only.
 func (op *operator) addMetricsAPI(cfg *rest.Config, mgr ctrl.Manager, o Options) error {
-	var measuring atomic.Bool
-	ready := func() error {
-		if !measuring.Load() {
-			return fmt.Errorf("this replica does not measure: it is starting, or another one leads")
-		}
-		return nil
-	}
+	var measuring readiness
+	ready := measuring.check
 	least, suites, err := serviceTLS(o)
 	if err != nil {
 		return err
@@ -176,11 +170,7 @@ func (op *operator) addMetricsAPI(cfg *rest.Config, mgr ctrl.Manager, o Options)
 	if err := mgr.Add(everywhere{server.Run}); err != nil {
 		return fmt.Errorf("adding the metrics API: %w", err)
 	}
-	err = mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
-		measuring.Store(true)
-		<-ctx.Done()
-		return nil
-	}))
+	err = mgr.Add(manager.RunnableFunc(func(ctx context.Context) error { return measuring.await(ctx, mgr.GetClient()) }))
 	if err != nil {
 		return fmt.Errorf("adding the readiness: %w", err)
 	}
