@@ -91,7 +91,7 @@ func (a *AWS) identity(id scaler.Identity) (awsIdentity, error) {
 	case "", "none":
 	case "aws", "aws-eks":
 		role := cmp.Or(id.RoleARN, a.role)
-		if role == "" && (id.Provider == "aws-eks" || id.Owner == "workload") {
+		if role == "" && (id.Owner == "workload" || id.Provider == "aws-eks" && id.Owner != "keda") {
 			return awsIdentity{}, scaler.Misconfigured(nil, "podIdentity %s: the role of the workload's service account is not known; give it in roleArn of the podIdentity, or as the parameter awsRoleArn", id.Provider)
 		}
 		return awsIdentity{role: role, externalID: id.ExternalID}, nil

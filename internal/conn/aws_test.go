@@ -133,6 +133,7 @@ func TestAWSWhoAsks(t *testing.T) {
 		"pod identity with role":    {identity: scaler.Identity{Provider: "aws", RoleARN: awsRole, ExternalID: "e"}, signed: "ASIAROLE", roleBy: "AKIAOPERATOR", external: "e"},
 		"pod identity before pair":  {identity: scaler.Identity{Provider: "aws"}, auth: pair, signed: "AKIAOPERATOR"},
 		"workload's service role":   {identity: scaler.Identity{Provider: "aws", Owner: "workload", RoleARN: awsRole}, signed: "ASIAROLE", roleBy: "AKIAOPERATOR"},
+		"aws-eks as the operator":   {identity: scaler.Identity{Provider: "aws-eks", Owner: "keda"}, signed: "AKIAOPERATOR"},
 		"aws-eks with role as text": {identity: scaler.Identity{Provider: "aws-eks"}, auth: role, signed: "ASIAROLE", roleBy: "AKIAOPERATOR"},
 	} {
 		t.Run(name, func(t *testing.T) {
