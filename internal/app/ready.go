@@ -37,7 +37,7 @@ func (r *readiness) await(ctx context.Context, cached client.Reader) error {
 			}
 			select {
 			case <-ctx.Done():
-				return nil //nolint:nilerr // the end is no failure
+				return nil
 			case <-time.After(time.Second):
 			}
 		}
