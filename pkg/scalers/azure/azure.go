@@ -15,7 +15,7 @@ import (
 
 // Kinds lists the trigger types of this package.
 func Kinds() []scaler.Kind {
-	return slices.Concat(blobKinds(), queueKinds())
+	return slices.Concat(blobKinds(), eventhubKinds(), queueKinds(), servicebusKinds())
 }
 
 // exampleStorage is the connection string of the examples.
