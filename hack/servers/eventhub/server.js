@@ -3,7 +3,8 @@
 // have the key. Events can be neither sent nor received.
 //
 // It prints its ports as JSON: amqp for clients, control for tests, who set
-// the state by POST /state and read what was asked by GET /seen.
+// the state by POST and read what was asked by GET. It ends with its standard
+// input, so that it does not outlive a test that broke off.
 'use strict';
 
 const crypto = require('crypto');
@@ -81,6 +82,13 @@ function read(m, host) {
   };
 }
 
+// bare is an encoded message that has a status and no properties section.
+function bare() {
+  const name = Buffer.from('status-code');
+  const map = Buffer.concat([Buffer.from([2, 0xa1, name.length]), name, Buffer.from([0x71, 0, 0, 0, 200])]);
+  return Buffer.concat([Buffer.from([0x00, 0x53, 0x74, 0xc1, map.length]), map]);
+}
+
 // answer sends the reply, or what state.fault says in its place: no
 // properties, no status, another correlation, no body, another partition, a
 // status, a closed link or connection with a condition, or nothing.
@@ -97,7 +105,7 @@ function answer(context, reply, node) {
     case 'drop': context.connection.socket.destroy(); return;
     case 'status': Object.assign(reply, status(Number(detail))); break;
     case 'unrelated': reply.correlation_id = 'x'; break;
-    case 'bare': delete reply.correlation_id; break;
+    case 'bare': sender.send(bare(), undefined, 0); return;
     case 'statusless': reply.application_properties = {}; break;
     case 'bodiless': delete reply.body; break;
     case 'partitionless': if (reply.body && reply.body.partition_ids) { delete reply.body.partition_ids; } break;
@@ -132,6 +140,8 @@ container.on('message', (context) => {
 for (const event of ['disconnected', 'error', 'connection_error', 'session_error', 'sender_error', 'receiver_error', 'protocol_error']) {
   container.on(event, () => {});
 }
+
+process.stdin.on('end', () => process.exit()).resume();
 
 const amqp = container.listen({ host: '127.0.0.1', port: 0, sender_options: { snd_settle_mode: 1 } });
 amqp.on('connection', (socket) => socket.setNoDelay(true));

@@ -319,12 +319,13 @@ func join(in net.Conn, upstream string) {
 type identityToken struct {
 	asked []policy.TokenRequestOptions
 	text  string
+	fails error
 }
 
 // GetToken implements azcore.TokenCredential.
 func (i *identityToken) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	i.asked = append(i.asked, o)
-	return azcore.AccessToken{Token: i.text, ExpiresOn: time.Now().Add(time.Hour)}, nil
+	return azcore.AccessToken{Token: i.text, ExpiresOn: time.Now().Add(time.Hour)}, i.fails
 }
 
 // TestHubTLS checks a connection as to the real service: with TLS, and with

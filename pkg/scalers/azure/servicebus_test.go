@@ -2,6 +2,7 @@ package azure
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -255,4 +256,7 @@ func TestServicebusToken(t *testing.T) {
 	identity.text = "another's"
 	_, err = src.Measure(t.Context())
 	refused(t, err, scaler.ReasonDenied, `"jobs"`)
+	identity.fails = scaler.Denied(errors.New("the authority refused"), "getting a token")
+	_, err = src.Measure(t.Context())
+	refused(t, err, scaler.ReasonDenied, "getting a token")
 }

@@ -106,10 +106,14 @@ func (s *Server) start(program string) error {
 	if err != nil {
 		return err
 	}
+	in, err := cmd.StdinPipe() // the program ends with it
+	if err != nil {
+		return err
+	}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	stop := func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
+	stop := func() { _, _ = in.Close(), cmd.Process.Kill(); _ = cmd.Wait() }
 	hurry := time.AfterFunc(60*time.Second, func() { _ = cmd.Process.Kill() })
 	line, err := bufio.NewReader(out).ReadBytes('\n')
 	hurry.Stop()
