@@ -98,7 +98,7 @@ func container(image string) corev1.Container {
 		Name: Operator, Image: image, Command: []string{"/keda"},
 		Args: []string{
 			"all", "--secure-port=6443", "--metrics-bind-address=:8080", "--health-probe-bind-address=:8081", "--leader-elect",
-			"--cert-dir=" + certFolder, "--enable-cert-rotation", "--enable-apiservice-patching", "--metrics-server-service-name=" + Service,
+			"--cert-dir=" + certFolder, "--enable-cert-rotation", "--cert-secret-name=kedaorg-certs", "--enable-apiservice-patching", "--metrics-server-service-name=" + Service,
 			"--zap-encoder=json",
 		},
 		Ports: []corev1.ContainerPort{

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -13,30 +14,44 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/kedago/keda/internal/act"
 	"github.com/kedago/keda/internal/certs"
 )
 
 // keepCertificates makes the serving certificate before anything serves with
-// it, and renews it for as long as the process runs. The server takes a new
-// one without a restart.
-func keepCertificates(mgr ctrl.Manager, o Options) error {
+// it, and renews it for as long as the process runs. Servers take a new one
+// without a restart. With a Secret, all replicas and roles share it.
+func keepCertificates(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if !o.CertRotation {
 		return nil
 	}
 	k := &certs.Keeper{
-		Dir: o.CertDir, DNSNames: serviceNames(o.ServiceName, o.Namespace),
-		Clock: clock.RealClock{}, Log: o.Log,
+		Dir: o.CertDir, DNSNames: ownNames(o), Clock: clock.RealClock{}, Log: o.Log,
 		OnChange: func(b certs.Bundle) {
 			o.Log.Info("serving certificate", "authority", b.CAFile, "renewal", b.Renew)
 		},
 	}
-	if _, err := certs.Ensure(k.Dir, k.DNSNames, k.IPs, time.Now()); err != nil {
+	if o.CertSecret != "" {
+		k.Vault = act.SecretFiles{Live: mgr.GetAPIReader(), Client: mgr.GetClient(), Namespace: o.Namespace, Name: o.CertSecret}
+	}
+	if _, err := k.Ensure(ctx); err != nil {
 		return fmt.Errorf("--enable-cert-rotation: %w", err)
 	}
 	if err := mgr.Add(everywhere{k.Run}); err != nil {
 		return fmt.Errorf("adding the renewal of certificates: %w", err)
 	}
 	return nil
+}
+
+// ownNames are the names by which the cluster reaches us, in any role.
+func ownNames(o Options) []string {
+	var out []string
+	for _, service := range []string{o.ServiceName, o.OperatorServiceName, o.WebhooksServiceName} {
+		if service != "" {
+			out = append(out, serviceNames(service, o.Namespace, o.ClusterDomain)...)
+		}
+	}
+	return out
 }
 
 // trustEvery is how often it is looked whether the API server still trusts us.
@@ -109,6 +124,7 @@ func serviceTLS(o Options) (least uint16, suites []uint16, err error) {
 }
 
 // serviceNames are the names under which a Service is reached in its cluster.
-func serviceNames(service, namespace string) []string {
-	return []string{service + "." + namespace + ".svc", service + "." + namespace + ".svc.cluster.local", service + "." + namespace, service}
+func serviceNames(service, namespace, domain string) []string {
+	full := service + "." + namespace + ".svc"
+	return []string{full, full + "." + cmp.Or(domain, "cluster.local"), service + "." + namespace, service}
 }

@@ -20,7 +20,7 @@ func TestKeepCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := keepCertificates(mgr, o); err != nil {
+	if err := keepCertificates(t.Context(), mgr, o); err != nil {
 		t.Fatal(err)
 	}
 	pair, err := tls.LoadX509KeyPair(filepath.Join(o.CertDir, "tls.crt"), filepath.Join(o.CertDir, "tls.key"))
@@ -34,7 +34,7 @@ func TestKeepCertificates(t *testing.T) {
 
 func TestCertificatesOfOthers(t *testing.T) {
 	o := Options{CertDir: filepath.Join(t.TempDir(), "none"), Log: slog.New(slog.DiscardHandler)}
-	if err := keepCertificates(nil, o); err != nil {
+	if err := keepCertificates(t.Context(), nil, o); err != nil {
 		t.Errorf("without rotation: %v", err)
 	}
 	if files, _ := filepath.Glob(o.CertDir); files != nil {

@@ -52,11 +52,15 @@ type Options struct {
 	// CertRotation makes an authority and a serving certificate in CertDir and
 	// renews them; otherwise somebody else does.
 	CertRotation bool
+	// CertSecret is the Secret in Namespace through which replicas and roles
+	// share what CertRotation makes; empty for none.
+	CertSecret string
 	// APIServicePatching keeps the API server's trust in our authority right,
 	// with CertRotation.
 	APIServicePatching bool
-	// ServiceName is the Service of the APIService, in Namespace.
-	ServiceName string
+	// ServiceName is the Service of the APIService, in Namespace; the other two
+	// are those of the operator and of the webhooks.
+	ServiceName, OperatorServiceName, WebhooksServiceName string
 
 	// PrometheusMetrics serves metrics at MetricsAddress; OpenTelemetryMetrics
 	// and OpenTelemetryTraces send them to where OTEL_EXPORTER_OTLP_* says.

@@ -57,7 +57,7 @@ func RunAll(ctx context.Context, catalog scaler.Catalog, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := keepCertificates(mgr, o); err != nil {
+	if err := keepCertificates(ctx, mgr, o); err != nil {
 		return err
 	}
 	if err := keepTrusted(mgr, o, op.actor); err != nil {

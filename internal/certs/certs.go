@@ -1,23 +1,23 @@
 // Package certs keeps a certificate authority of our own and a serving
-// certificate signed by it, as files in a folder, for clusters where nobody
-// else issues one.
+// certificate signed by it, for clusters where nobody else issues one: as files
+// in a folder, which may be a copy of a Secret that several replicas share.
 //
-// It owns the files ca.crt, ca.key, tls.crt and tls.key of its folder and
-// their renewal. It does not serve, does not tell clients whom to trust, and
-// leaves a folder alone in which somebody else keeps certificates.
+// It owns ca.crt, ca.key, tls.crt and tls.key and their renewal. It does not
+// serve, does not tell clients whom to trust, and leaves alone where somebody
+// else keeps certificates.
 package certs
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
-	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -28,7 +28,21 @@ const (
 	servingLife   = 365 * 24 * time.Hour
 )
 
-// Bundle is what a folder holds.
+// Names of the files, in a folder and in a Secret's data. Upstream's are the same.
+const (
+	fileCA, fileCAKey  = "ca.crt", "ca.key"
+	fileCert, fileKey  = "tls.crt", "tls.key"
+	modeOpen, modeOurs = fs.FileMode(0o644), fs.FileMode(0o600)
+)
+
+// Files are the four files by name, with what they hold (PEM).
+type Files map[string][]byte
+
+// FileNames are the names of the four, in the order in which they are written:
+// keys first, since a certificate without its key is not ours.
+func FileNames() []string { return []string{fileCAKey, fileCA, fileKey, fileCert} }
+
+// Bundle is what there is.
 type Bundle struct {
 	// CA are the authorities to trust (PEM), the current one first. After the
 	// authority was renewed, the one before is listed until it expires.
@@ -37,48 +51,65 @@ type Bundle struct {
 	CAFile, CertFile, KeyFile string
 	// Renew is when the next renewal is due.
 	Renew time.Time
-	// Changed says that this call wrote a new authority or certificate.
+	// Changed says that this call made a new authority or certificate.
 	Changed bool
 }
 
-// ErrForeign says that the folder holds a serving certificate that this
-// package did not make.
-var ErrForeign = errors.New("the folder holds a serving certificate without our authority's key")
+// ErrForeign says that there is a serving certificate that this package did
+// not make.
+var ErrForeign = errors.New("there is a serving certificate without our authority's key")
 
 // Ensure makes dir hold an authority and a serving certificate that is valid
-// for all of dnsNames and ips. What is missing, broken, does not cover a name
-// or has lived two thirds of its life is made anew; what is good is kept.
-// Only one process may use a folder at a time.
+// for all of dnsNames and ips. See Renew for what is made anew. Only one
+// process may use a folder at a time.
 func Ensure(dir string, dnsNames []string, ips []net.IP, now time.Time) (Bundle, error) {
-	b := Bundle{CAFile: filepath.Join(dir, "ca.crt"), CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key")}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return Bundle{}, fmt.Errorf("making the folder for certificates: %w", err)
-	}
-	if err := refuseForeign(dir); err != nil {
-		return Bundle{}, err
-	}
-	ca, err := b.authority(dir, now)
+	have, err := readFolder(dir)
 	if err != nil {
 		return Bundle{}, err
 	}
-	cert, err := b.serving(ca, dnsNames, ips, now)
+	files, b, err := Renew(have, dnsNames, ips, now)
 	if err != nil {
+		return Bundle{}, fmt.Errorf("certificates in %s: %w", dir, err)
+	}
+	if err := writeFolder(dir, files); err != nil {
 		return Bundle{}, err
 	}
+	return b.in(dir), nil
+}
+
+// in names the files' paths in a folder.
+func (b Bundle) in(dir string) Bundle {
+	b.CAFile, b.CertFile, b.KeyFile = filepath.Join(dir, fileCA), filepath.Join(dir, fileCert), filepath.Join(dir, fileKey)
+	return b
+}
+
+// Renew returns files with an authority and a serving certificate that is
+// valid for all of dnsNames and ips. What is missing, broken, does not cover a
+// name or has lived two thirds of its life is made anew; what is good is kept.
+// A new certificate covers the names of the one before as well: those who
+// share the files may each know other names.
+func Renew(have Files, dnsNames []string, ips []net.IP, now time.Time) (Files, Bundle, error) {
+	if len(have[fileCert]) > 0 && len(have[fileCAKey]) == 0 {
+		return nil, Bundle{}, ErrForeign
+	}
+	files, b := maps.Clone(have), Bundle{}
+	if files == nil {
+		files = Files{}
+	}
+	ca, changed, err := files.authority(now)
+	if err != nil {
+		return nil, Bundle{}, err
+	}
+	cert, made, err := files.serving(ca, dnsNames, ips, now)
+	if err != nil {
+		return nil, Bundle{}, err
+	}
+	b.CA, b.Changed = encodeCertificates(ca.trusted), changed || made
 	b.Renew = twoThirds(ca.current())
 	if r := twoThirds(cert); r.Before(b.Renew) {
 		b.Renew = r
 	}
-	return b, nil
-}
-
-func refuseForeign(dir string) error {
-	_, errCert := os.Stat(filepath.Join(dir, "tls.crt"))
-	_, errKey := os.Stat(filepath.Join(dir, "ca.key"))
-	if errCert == nil && errors.Is(errKey, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s", ErrForeign, dir)
-	}
-	return nil
+	return files, b, nil
 }
 
 // authority is the current authority's key, and the authorities to trust with
@@ -93,47 +124,32 @@ func (a authority) current() *x509.Certificate { return a.trusted[0] }
 // authority reads the authority or makes one. The one before stays trusted,
 // and what it signed stays in use until its own renewal: clients have time to
 // learn of the new one.
-func (b *Bundle) authority(dir string, now time.Time) (authority, error) {
-	keyFile := filepath.Join(dir, "ca.key")
-	a, ok := readAuthority(b.CAFile, keyFile, now)
-	if !ok || !now.Before(twoThirds(a.current())) {
-		made, err := newAuthority(now)
-		if err != nil {
-			return authority{}, err
-		}
-		made.trusted = append(made.trusted, a.trusted...)
-		a = made
-		keyPEM, err := encodeKey(a.key)
-		if err != nil {
-			return authority{}, err
-		}
-		// The key goes first: a certificate without its key is not ours.
-		if err := replace(keyFile, keyPEM, 0o600); err != nil {
-			return authority{}, err
-		}
-		if err := replace(b.CAFile, encodeCertificates(a.trusted), 0o644); err != nil {
-			return authority{}, err
-		}
-		b.Changed = true
+func (f Files) authority(now time.Time) (authority, bool, error) {
+	a, ok := f.readAuthority(now)
+	if ok && now.Before(twoThirds(a.current())) {
+		return a, false, nil
 	}
-	b.CA = encodeCertificates(a.trusted)
-	return a, nil
+	made, err := newAuthority(now)
+	if err != nil {
+		return authority{}, false, err
+	}
+	made.trusted = append(made.trusted, a.trusted...)
+	if f[fileCAKey], err = encodeKey(made.key); err != nil {
+		return authority{}, false, err
+	}
+	f[fileCA] = encodeCertificates(made.trusted)
+	return made, true, nil
 }
 
 // readAuthority returns what can be trusted of the files: ok is false when
 // there is no usable pair.
-func readAuthority(certFile, keyFile string, now time.Time) (authority, bool) {
-	certPEM, errCert := os.ReadFile(certFile)
-	keyPEM, errKey := os.ReadFile(keyFile)
-	if errCert != nil || errKey != nil {
-		return authority{}, false
-	}
-	key, err := decodeKey(keyPEM)
+func (f Files) readAuthority(now time.Time) (authority, bool) {
+	key, err := decodeKey(f[fileCAKey])
 	if err != nil {
 		return authority{}, false
 	}
 	var a authority
-	for _, c := range decodeCertificates(certPEM) {
+	for _, c := range decodeCertificates(f[fileCA]) {
 		if now.Before(c.NotAfter) {
 			a.trusted = append(a.trusted, c)
 		}
@@ -150,34 +166,28 @@ func readAuthority(certFile, keyFile string, now time.Time) (authority, bool) {
 }
 
 // serving reads the serving certificate or makes one.
-func (b *Bundle) serving(ca authority, dnsNames []string, ips []net.IP, now time.Time) (*x509.Certificate, error) {
-	if cert, ok := readServing(b.CertFile, b.KeyFile); ok && good(cert, ca, dnsNames, ips, now) {
-		return cert, nil
+func (f Files) serving(ca authority, dnsNames []string, ips []net.IP, now time.Time) (*x509.Certificate, bool, error) {
+	if pair, err := tls.X509KeyPair(f[fileCert], f[fileKey]); err == nil {
+		if good(pair.Leaf, ca, dnsNames, ips, now) {
+			return pair.Leaf, false, nil
+		}
+		dnsNames = union(dnsNames, pair.Leaf.DNSNames)
 	}
 	cert, key, err := newServing(ca, dnsNames, ips, now)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	keyPEM, err := encodeKey(key)
-	if err != nil {
-		return nil, err
+	if f[fileKey], err = encodeKey(key); err != nil {
+		return nil, false, err
 	}
-	if err := replace(b.KeyFile, keyPEM, 0o600); err != nil {
-		return nil, err
-	}
-	if err := replace(b.CertFile, encodeCertificates([]*x509.Certificate{cert}), 0o644); err != nil {
-		return nil, err
-	}
-	b.Changed = true
-	return cert, nil
+	f[fileCert] = encodeCertificates([]*x509.Certificate{cert})
+	return cert, true, nil
 }
 
-func readServing(certFile, keyFile string) (*x509.Certificate, bool) {
-	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
-	if err != nil {
-		return nil, false
-	}
-	return pair.Leaf, true
+func union(a, b []string) []string {
+	out := slices.Concat(a, b)
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func good(cert *x509.Certificate, ca authority, dnsNames []string, ips []net.IP, now time.Time) bool {
@@ -198,32 +208,15 @@ func good(cert *x509.Certificate, ca authority, dnsNames []string, ips []net.IP,
 	for _, c := range ca.trusted {
 		roots.AddCert(c)
 	}
-	_, err := cert.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
-	return err == nil
+	for _, use := range uses {
+		if _, err := cert.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{use}}); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // twoThirds is when two thirds of a certificate's life have passed.
 func twoThirds(c *x509.Certificate) time.Time {
 	return c.NotBefore.Add(c.NotAfter.Sub(c.NotBefore) / 3 * 2)
-}
-
-// replace puts a file in place at once, so that no reader sees a part of it.
-func replace(path string, content []byte, mode fs.FileMode) error {
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
-		return nil
-	}
-	part, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	defer func() { _ = os.Remove(part.Name()) }() // gone already when renamed
-	_, err = part.Write(content)
-	err = errors.Join(err, part.Chmod(mode), part.Close())
-	if err == nil {
-		err = os.Rename(part.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return nil
 }

@@ -17,6 +17,10 @@ import (
 // skew lets clocks of clients be behind ours.
 const skew = 5 * time.Minute
 
+// uses of a certificate: the roles know each other by it too, as servers and
+// as clients.
+var uses = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+
 func newAuthority(now time.Time) (authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -59,7 +63,7 @@ func newServing(ca authority, dnsNames []string, ips []net.IP, now time.Time) (*
 		NotAfter:              now.Add(servingLife),
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		ExtKeyUsage:           uses,
 		DNSNames:              dnsNames,
 		IPAddresses:           ips,
 	}

@@ -13,13 +13,17 @@ const (
 	// lookEvery is how often the files are looked at even when nothing is
 	// due, so that a deleted or damaged one is mended.
 	lookEvery = time.Hour
+	// shareEvery is how often a replica looks whether another one has renewed.
+	shareEvery = time.Minute
 	// tryAgain is the pause after a failure.
 	tryAgain = time.Minute
 )
 
 // Keeper keeps the certificates of a folder good for as long as it runs.
 type Keeper struct {
-	Dir      string
+	Dir string
+	// Vault, if any, is what the folder is a copy of.
+	Vault    Vault
 	DNSNames []string
 	IPs      []net.IP
 	Clock    clock.Clock
@@ -32,7 +36,7 @@ type Keeper struct {
 // Run renews until ctx ends. It fails only when the certificates can't be made
 // at the start; later failures are logged and tried again.
 func (k *Keeper) Run(ctx context.Context) error {
-	b, err := Ensure(k.Dir, k.DNSNames, k.IPs, k.Clock.Now())
+	b, err := k.Ensure(ctx)
 	if err != nil {
 		return err
 	}
@@ -46,7 +50,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case <-timer.C():
 		}
 		var next Bundle
-		if next, err = Ensure(k.Dir, k.DNSNames, k.IPs, k.Clock.Now()); err != nil {
+		if next, err = k.Ensure(ctx); err != nil {
 			k.Log.Error("renewing the serving certificate", "error", err)
 			continue
 		}
@@ -58,9 +62,21 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
+// Ensure makes the folder good once.
+func (k *Keeper) Ensure(ctx context.Context) (Bundle, error) {
+	if k.Vault == nil {
+		return Ensure(k.Dir, k.DNSNames, k.IPs, k.Clock.Now())
+	}
+	return EnsureShared(ctx, k.Vault, k.Dir, k.DNSNames, k.IPs, k.Clock.Now())
+}
+
 func (k *Keeper) pause(b Bundle, err error) time.Duration {
 	if err != nil {
 		return tryAgain
 	}
-	return min(max(b.Renew.Sub(k.Clock.Now()), tryAgain), lookEvery)
+	most := lookEvery
+	if k.Vault != nil {
+		most = shareEvery
+	}
+	return min(max(b.Renew.Sub(k.Clock.Now()), tryAgain), most)
 }

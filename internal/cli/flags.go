@@ -116,10 +116,13 @@ func (f *roleFlags) metricsAPI() {
 
 func (f *roleFlags) certificates() {
 	o, s := &f.options, f.groups.FlagSet("Certificates")
-	s.StringVar(&o.CertDir, "cert-dir", "/certs", "folder with tls.crt and tls.key of the external metrics API; they may be replaced at any time")
-	s.BoolVar(&o.CertRotation, "enable-cert-rotation", false, "make an authority and the certificate of the external metrics API in --cert-dir, and renew them")
+	s.StringVar(&o.CertDir, "cert-dir", "/certs", "folder with tls.crt and tls.key of our own ports, and ca.crt of each other's; they may be replaced at any time")
+	s.BoolVar(&o.CertRotation, "enable-cert-rotation", false, "make an authority and a serving certificate in --cert-dir, and renew them")
+	s.StringVar(&o.CertSecret, "cert-secret-name", "kedaorg-certs", "with --enable-cert-rotation, the Secret in the operator's namespace through which replicas and roles share the certificate; none when empty")
 	s.BoolVar(&o.APIServicePatching, "enable-apiservice-patching", true, "with --enable-cert-rotation, keep the caBundle of the APIService v1beta1.external.metrics.k8s.io right")
 	s.StringVar(&o.ServiceName, "metrics-server-service-name", "keda-metrics-apiserver", "Service that leads to the external metrics API, for the names in its certificate")
+	s.StringVar(&o.OperatorServiceName, "operator-service-name", "keda-operator", "Service that leads to the operator, for the names in the certificate")
+	s.StringVar(&o.WebhooksServiceName, "webhooks-service-name", "keda-admission-webhooks", "Service that leads to the admission webhooks, for the names in the certificate")
 	s.StringSliceVar(&o.HTTP.CAFiles, "ca-dir", nil, "files or folders of certificate authorities to trust beside the system's; may be repeated")
 }
 

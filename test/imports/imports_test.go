@@ -44,7 +44,7 @@ var allowed = map[string][]string{
 	"internal/lint":          {"internal/model", "internal/formula", "pkg/scaler", "pkg/scaler/param"},
 	"internal/targets":       {"internal/model"},
 	"internal/jobs":          {"internal/model"},
-	"internal/act":           {"internal/model", "internal/convert", "api/..."},
+	"internal/act":           {"internal/certs", "internal/model", "internal/convert", "api/..."},
 	"internal/scaling":       {"internal/decide", "internal/formula", "internal/model", "internal/store", "internal/targets", "pkg/scaler/param"},
 	"internal/controller":    {"api/...", "internal/conn", "internal/convert", "internal/decide", "internal/lint", "internal/model", "internal/poll", "internal/scaling", "internal/store", "internal/targets", "pkg/scaler", "pkg/scaler/param"},
 	"internal/metrics":       {"internal/model"},

@@ -1,0 +1,154 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apiserver/pkg/authentication/authenticator"
+	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
+
+	"github.com/kedago/keda/internal/certs"
+	"github.com/kedago/keda/internal/metricsapi"
+)
+
+type oneMetric struct{}
+
+func (oneMetric) Names() []string { return []string{"s0-lag"} }
+
+func (oneMetric) Metric(context.Context, string, string, labels.Selector) ([]metricsapi.Value, error) {
+	return []metricsapi.Value{{Value: 7, At: time.Now()}}, nil
+}
+
+// TestRotationLosesNoRequest asks a thousand times, each time over a new
+// connection, while the certificates are renewed again and again until the
+// authority is another one. Who asks trusts what was published one renewal
+// ago, as the API server may.
+func TestRotationLosesNoRequest(t *testing.T) {
+	const requests, callers = 1000, 8
+	dir := t.TempDir()
+	names := []string{"keda-metrics-apiserver.keda.svc"}
+	begin := time.Now()
+	first, err := certs.Ensure(dir, names, nil, begin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := metricsapi.New(oneMetric{}, metricsapi.Options{
+		Listener: listener, CertFile: first.CertFile, KeyFile: first.KeyFile, MinTLS: tls.VersionTLS13,
+		Authenticator: authenticator.RequestFunc(func(*http.Request) (*authenticator.Response, bool, error) {
+			return &authenticator.Response{User: &user.DefaultInfo{Name: "hpa"}}, true, nil
+		}),
+		Authorizer: authorizerfactory.NewAlwaysAllowAuthorizer(), Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- server.Run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-served; err != nil {
+			t.Errorf("serving: %v", err)
+		}
+	}()
+
+	var trusted atomic.Pointer[x509.CertPool]
+	var now atomic.Pointer[time.Time]
+	publish := func(ca []byte, at time.Time) {
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(ca)
+		trusted.Store(pool)
+		now.Store(&at)
+	}
+	publish(first.CA, begin)
+	url := fmt.Sprintf("https://%s/apis/external.metrics.k8s.io/v1beta1/namespaces/default/s0-lag", listener.Addr())
+	ask := func() error {
+		client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{
+			RootCAs: trusted.Load(), ServerName: names[0], Time: func() time.Time { return *now.Load() },
+		}}}
+		resp, err := client.Get(url)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = resp.Body.Close() }()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s: %s %w", resp.Status, body, err)
+		}
+		return nil
+	}
+	var asked, failed atomic.Int64
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for asked.Add(1) <= requests {
+				if err := ask(); err != nil {
+					failed.Add(1)
+					t.Error(err)
+				}
+			}
+		})
+	}
+	renewals := 0
+	last := first
+	for at := first.Renew; renewals < 12; at = last.Renew {
+		for seen := asked.Load(); asked.Load() < min(seen+requests/16, requests); {
+			time.Sleep(time.Millisecond) // let requests be under way
+		}
+		next, err := certs.Ensure(dir, names, nil, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		publish(last.CA, at)
+		last = next
+		renewals++
+	}
+	all.Wait()
+	serving := readLeaf(t, dir)
+	if serving.CheckSignatureFrom(readAuthorityOf(t, first.CA)) == nil {
+		t.Errorf("after %d renewals the authority is still the first one", renewals)
+	}
+	if n := failed.Load(); n > 0 {
+		t.Errorf("%d of %d requests failed", n, requests)
+	}
+}
+
+func readLeaf(t *testing.T, dir string) *x509.Certificate {
+	t.Helper()
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair.Leaf
+}
+
+func readAuthorityOf(t *testing.T, ca []byte) *x509.Certificate {
+	t.Helper()
+	block, _ := pem.Decode(ca)
+	if block == nil {
+		t.Fatal("the authority is no PEM")
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
