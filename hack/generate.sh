@@ -16,5 +16,5 @@ go run ./hack/crds -from "$generated" -to deploy/crd
 go run ./hack/manifests
 
 # The Go code of protocol buffer files, beside them.
-mapfile -t protos < <(find pkg -name '*.proto' | LC_ALL=C sort)
+mapfile -t protos < <(find internal pkg -name '*.proto' | LC_ALL=C sort)
 go -C hack/tools run ./protogen -root ../.. "${protos[@]}"

@@ -54,13 +54,18 @@ func (m metricSource) Metric(ctx context.Context, namespace, name string, select
 func (m metricSource) read(ctx context.Context, f store.Found) (decide.Answer, error) {
 	m.refresh(ctx, f)
 	in, ok := m.input(ctx, f.Trigger.Workload)
-	if !ok {
+	return answerOf(in, ok, f.Trigger.Index)
+}
+
+// answerOf is what is known of a trigger or, by store.CompositeIndex, of a
+// formula.
+func answerOf(in decide.Input, known bool, index int) (decide.Answer, error) {
+	switch {
+	case !known:
 		return decide.Answer{}, metricsapi.ErrUnknownMetric
-	}
-	if f.Trigger.Index != store.CompositeIndex {
-		return decide.AnswerTrigger(in, f.Trigger.Index)
-	}
-	if in.Composite == nil { // edited meanwhile
+	case index != store.CompositeIndex:
+		return decide.AnswerTrigger(in, index)
+	case in.Composite == nil: // edited meanwhile
 		return decide.Answer{}, metricsapi.ErrUnknownMetric
 	}
 	return decide.AnswerComposite(in)

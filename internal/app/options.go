@@ -44,6 +44,11 @@ type Options struct {
 	SecurePort int
 	// BindAddress is where it listens, all addresses when empty.
 	BindAddress string
+	// RelayBindAddress is where an operator tells replicas that don't measure
+	// what they may tell HPAs; none when empty or "0". RelayAddress is where a
+	// replica asks, and RelayAuthority whose certificate it expects there when
+	// that is not the address's host.
+	RelayBindAddress, RelayAddress, RelayAuthority string
 	// ServiceMinTLS and ServiceCipherSuites bound TLS of our own ports.
 	ServiceMinTLS       string
 	ServiceCipherSuites []string

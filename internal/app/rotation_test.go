@@ -70,19 +70,16 @@ func TestRotationLosesNoRequest(t *testing.T) {
 		}
 	}()
 
-	var trusted atomic.Pointer[x509.CertPool]
 	var now atomic.Pointer[time.Time]
-	publish := func(ca []byte, at time.Time) {
-		pool := x509.NewCertPool()
-		pool.AppendCertsFromPEM(ca)
-		trusted.Store(pool)
-		now.Store(&at)
-	}
-	publish(first.CA, begin)
+	now.Store(&begin)
+	var published publications
+	published.add(first.CA)
 	url := fmt.Sprintf("https://%s/apis/external.metrics.k8s.io/v1beta1/namespaces/default/s0-lag", listener.Addr())
 	ask := func() error {
+		p := published.use()
+		defer p.users.Done()
 		client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{
-			RootCAs: trusted.Load(), ServerName: names[0], Time: func() time.Time { return *now.Load() },
+			RootCAs: p.trusted, ServerName: names[0], Time: func() time.Time { return *now.Load() },
 		}}}
 		resp, err := client.Get(url)
 		if err != nil {
@@ -113,11 +110,13 @@ func TestRotationLosesNoRequest(t *testing.T) {
 		for seen := asked.Load(); asked.Load() < min(seen+requests/16, requests); {
 			time.Sleep(time.Millisecond) // let requests be under way
 		}
+		published.add(last.CA)
+		published.settle() // nobody is two renewals late
+		now.Store(&at)
 		next, err := certs.Ensure(dir, names, nil, at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		publish(last.CA, at)
 		last = next
 		renewals++
 	}
@@ -128,6 +127,44 @@ func TestRotationLosesNoRequest(t *testing.T) {
 	}
 	if n := failed.Load(); n > 0 {
 		t.Errorf("%d of %d requests failed", n, requests)
+	}
+}
+
+// publications are whom clients were told to trust, one after the other.
+type publications struct {
+	mu  sync.Mutex
+	all []*publication
+}
+
+type publication struct {
+	trusted *x509.CertPool
+	users   sync.WaitGroup
+}
+
+func (p *publications) add(ca []byte) {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all = append(p.all, &publication{trusted: pool})
+}
+
+// use returns the last one; the caller says when it is done.
+func (p *publications) use() *publication {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := p.all[len(p.all)-1]
+	last.users.Add(1)
+	return last
+}
+
+// settle waits for who trusts what was published before the last time.
+func (p *publications) settle() {
+	p.mu.Lock()
+	earlier := p.all[:len(p.all)-1]
+	p.mu.Unlock()
+	for _, e := range earlier {
+		e.users.Wait()
 	}
 }
 

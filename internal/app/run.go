@@ -2,22 +2,15 @@ package app
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
 	"math/rand/v2"
-	"net/http"
-	"path/filepath"
 	"time"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/kedago/keda/internal/act"
 	"github.com/kedago/keda/internal/controller"
-	"github.com/kedago/keda/internal/metricsapi"
 	"github.com/kedago/keda/internal/model"
 	"github.com/kedago/keda/internal/poll"
 	"github.com/kedago/keda/internal/pool"
@@ -40,45 +33,6 @@ type operator struct {
 
 	actor   *act.Actor
 	answers answers
-}
-
-// RunAll runs all roles in this process until ctx ends.
-func RunAll(ctx context.Context, catalog scaler.Catalog, o Options) error {
-	boundHeap()
-	cfg, err := restConfig(o)
-	if err != nil {
-		return err
-	}
-	mgr, err := newManager(ctx, cfg, o)
-	if err != nil {
-		return err
-	}
-	op, err := build(ctx, cfg, mgr, catalog, o)
-	if err != nil {
-		return err
-	}
-	if err := keepCertificates(ctx, mgr, o); err != nil {
-		return err
-	}
-	if err := keepTrusted(mgr, o, op.actor); err != nil {
-		return err
-	}
-	if err := op.addMetricsAPI(cfg, mgr, o); err != nil {
-		return err
-	}
-	if err := op.exposeMetrics(ctx, mgr, o); err != nil {
-		return err
-	}
-	for _, r := range []func(context.Context) error{op.poller.Run, op.loop.Run, releaseStartup} {
-		if err := mgr.Add(manager.RunnableFunc(r)); err != nil {
-			return fmt.Errorf("adding a part of the operator: %w", err)
-		}
-	}
-	o.Log.Info("starting", "version", version.Get().String())
-	if err := mgr.Start(ctx); err != nil {
-		return fmt.Errorf("running the operator: %w", err)
-	}
-	return nil
 }
 
 // build makes the operator's parts and connects them.
@@ -149,35 +103,9 @@ type writer struct {
 	*controller.Set
 }
 
-// addMetricsAPI serves the external metrics API. It is ready when this
-// process measures: with leader election, on the leader only.
-func (op *operator) addMetricsAPI(cfg *rest.Config, mgr ctrl.Manager, o Options) error {
-	var measuring readiness
-	ready := measuring.check
-	least, suites, err := serviceTLS(o)
-	if err != nil {
-		return err
-	}
-	server, err := metricsapi.New(metricSource{store: op.store, poller: op.poller, input: op.loop.Input, told: op.answers.count}, metricsapi.Options{
-		BindAddress: o.BindAddress, SecurePort: o.SecurePort,
-		CertFile: filepath.Join(o.CertDir, "tls.crt"), KeyFile: filepath.Join(o.CertDir, "tls.key"),
-		MinTLS: least, CipherSuites: suites,
-		Cluster: cfg, Ready: ready, Logger: slog.New(o.Log.Handler()),
-	})
-	if err != nil {
-		return err
-	}
-	if err := mgr.Add(everywhere{server.Run}); err != nil {
-		return fmt.Errorf("adding the metrics API: %w", err)
-	}
-	err = mgr.Add(manager.RunnableFunc(func(ctx context.Context) error { return measuring.await(ctx, mgr.GetClient()) }))
-	if err != nil {
-		return fmt.Errorf("adding the readiness: %w", err)
-	}
-	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return fmt.Errorf("adding the liveness check: %w", err)
-	}
-	return mgr.AddReadyzCheck("started", func(*http.Request) error { return ready() })
+// metricSource answers from what is measured here.
+func (op *operator) metricSource() metricSource {
+	return metricSource{store: op.store, poller: op.poller, input: op.loop.Input, told: op.answers.count}
 }
 
 // everywhere is a runnable that does not wait for leadership.

@@ -53,7 +53,7 @@ func newRoot() *cobra.Command {
 		&cobra.Group{ID: "roles", Title: "Roles in a cluster:"},
 		&cobra.Group{ID: "people", Title: "For people:"},
 	)
-	for _, c := range []*cobra.Command{newAllCommand(catalog)} {
+	for _, c := range []*cobra.Command{newAllCommand(catalog), newOperatorCommand(catalog), newMetricsServerCommand()} {
 		c.GroupID = "roles"
 		root.AddCommand(c)
 	}

@@ -19,6 +19,9 @@ type Answer struct {
 	Fallback bool
 }
 
+// GoodUntil is until when an answer may be told by who can't ask again.
+func (a Answer) GoodUntil(w *model.Workload) time.Time { return a.At.Add(staleLimit(w)) }
+
 // The behaviors of spec.fallback.
 const (
 	fallbackStatic    = "static"

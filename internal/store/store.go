@@ -55,6 +55,7 @@ type Store struct {
 	byMetric map[metricKey][]model.TriggerKey
 	onChange []func(model.Key)
 	onTarget []func(model.Key)
+	onEntry  []func(model.Key)
 }
 
 type record struct {
@@ -79,9 +80,23 @@ func (s *Store) OnChange(f func(model.Key)) { s.onChange = append(s.onChange, f)
 // OnTarget is OnChange for when a source states another target than before.
 func (s *Store) OnTarget(f func(model.Key)) { s.onTarget = append(s.onTarget, f) }
 
+// OnEntry is OnChange for when a workload was added, replaced or removed.
+func (s *Store) OnEntry(f func(model.Key)) { s.onEntry = append(s.onEntry, f) }
+
 // SetEntry adds or replaces a workload. Samples of triggers whose external
 // metric keeps its name are kept, so an edit never forgets what is known.
 func (s *Store) SetEntry(e Entry) {
+	s.set(e)
+	tell(s.onEntry, e.Key)
+}
+
+func tell(listeners []func(model.Key), k model.Key) {
+	for _, f := range listeners {
+		f(k)
+	}
+}
+
+func (s *Store) set(e Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	samples := make([]model.Sample, len(e.Metrics))
@@ -103,10 +118,14 @@ func (s *Store) SetEntry(e Entry) {
 // Remove forgets a workload.
 func (s *Store) Remove(key model.Key) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if old := s.entries[key]; old != nil {
+	old := s.entries[key]
+	if old != nil {
 		s.unindex(old.entry)
 		delete(s.entries, key)
+	}
+	s.mu.Unlock()
+	if old != nil {
+		tell(s.onEntry, key)
 	}
 }
 
@@ -136,14 +155,10 @@ func (s *Store) Update(t model.TriggerKey, change func(*model.Sample)) {
 	}
 	s.mu.Unlock()
 	if moved {
-		for _, f := range s.onTarget {
-			f(t.Workload)
-		}
+		tell(s.onTarget, t.Workload)
 	}
 	if ok {
-		for _, f := range s.onChange {
-			f(t.Workload)
-		}
+		tell(s.onChange, t.Workload)
 	}
 }
 

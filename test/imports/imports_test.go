@@ -49,6 +49,8 @@ var allowed = map[string][]string{
 	"internal/controller":    {"api/...", "internal/conn", "internal/convert", "internal/decide", "internal/lint", "internal/model", "internal/poll", "internal/scaling", "internal/store", "internal/targets", "pkg/scaler", "pkg/scaler/param"},
 	"internal/metrics":       {"internal/model"},
 	"internal/metricsapi":    {"pkg/scaler/param"},
+	"internal/relay":         {"internal/certs", "internal/model", "internal/relay/relaypb"},
+	"internal/relay/relaypb": {},
 	"internal/validate":      {"api/...", "internal/convert", "internal/lint", "internal/model", "internal/secret", "pkg/scaler", "pkg/scaler/param"},
 	"internal/docgen":        {"pkg/scaler", "pkg/scaler/param"},
 	"internal/certs":         {},
