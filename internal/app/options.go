@@ -49,6 +49,10 @@ type Options struct {
 	// replica asks, and RelayAuthority whose certificate it expects there when
 	// that is not the address's host.
 	RelayBindAddress, RelayAddress, RelayAuthority string
+	// MetricsFallback is another server of external metrics that is asked for
+	// what we don't have, as namespace/service or https URL; MetricsFallbackCA is
+	// the file of authorities to trust there.
+	MetricsFallback, MetricsFallbackCA string
 	// ServiceMinTLS and ServiceCipherSuites bound TLS of our own ports.
 	ServiceMinTLS       string
 	ServiceCipherSuites []string

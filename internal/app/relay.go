@@ -136,7 +136,7 @@ func relayAnswer(in decide.Input, metric string, a decide.Answer, err error) rel
 	if err != nil {
 		return relay.Answer{Metric: metric, Failure: err.Error()}
 	}
-	return relay.Answer{Metric: metric, Value: a.Value, At: a.At, GoodUntil: a.GoodUntil(in.Workload)}
+	return relay.Answer{Metric: metric, Value: a.Value, At: a.At, GoodUntil: a.GoodUntil(in.Workload), Idle: a.Idle}
 }
 
 // copied answers HPAs from a copy.

@@ -171,6 +171,9 @@ func addMetricsAPI(cfg *rest.Config, mgr ctrl.Manager, o Options, source metrics
 	if err != nil {
 		return err
 	}
+	if source, err = withOthers(source, cfg, o); err != nil {
+		return err
+	}
 	server, err := metricsapi.New(source, metricsapi.Options{
 		BindAddress: o.BindAddress, SecurePort: o.SecurePort,
 		CertFile: filepath.Join(o.CertDir, "tls.crt"), KeyFile: filepath.Join(o.CertDir, "tls.key"),

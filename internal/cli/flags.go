@@ -114,6 +114,8 @@ func (f *roleFlags) metricsAPI() {
 	o, s := &f.options, f.groups.FlagSet("External metrics API")
 	s.StringVar(&o.BindAddress, "bind-address", "", "address at which the external metrics API listens; all when empty")
 	s.IntVar(&o.SecurePort, "secure-port", 6443, "port of the external metrics API")
+	s.StringVar(&o.MetricsFallback, "external-metrics-fallback", "", "another server of external metrics, as namespace/service or https URL, that is asked for metrics which are not ours, since only one server can be registered in a cluster")
+	s.StringVar(&o.MetricsFallbackCA, "external-metrics-fallback-ca-file", "", "file of authorities to trust at --external-metrics-fallback; the system's when empty")
 }
 
 // ownTLS bounds TLS of all that we serve.

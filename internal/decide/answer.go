@@ -17,6 +17,10 @@ type Answer struct {
 	At time.Time
 	// Fallback says that the value stands for spec.fallback, not for the source.
 	Fallback bool
+	// Idle says that by this value there is nothing to do. Who can't ask again
+	// does not tell it when it has grown old: the workload may have been
+	// activated since, and the HPA would take replicas away from it.
+	Idle bool
 }
 
 // GoodUntil is until when an answer may be told by who can't ask again.
@@ -46,7 +50,7 @@ func AnswerTrigger(in Input, trigger int) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	return Answer{Value: value, At: in.Samples[trigger].At}, nil
+	return Answer{Value: value, At: in.Samples[trigger].At, Idle: !in.Samples[trigger].Active}, nil
 }
 
 // AnswerComposite is AnswerTrigger for the metric of scaling modifiers. A
@@ -76,9 +80,9 @@ func AnswerComposite(in Input) (Answer, error) {
 	value, err := in.Composite.Formula.Eval(values)
 	switch {
 	case err == nil && at.IsZero():
-		return Answer{Value: value, At: in.Now, Fallback: due}, nil
+		return Answer{Value: value, At: in.Now, Fallback: due, Idle: !(value > in.Composite.Metric.Activation)}, nil
 	case err == nil:
-		return Answer{Value: value, At: at, Fallback: due}, nil
+		return Answer{Value: value, At: at, Fallback: due, Idle: !(value > in.Composite.Metric.Activation)}, nil
 	case due && in.Workload.Fallback.Behavior != fallbackModifiers:
 		return fallback(in, in.Composite.Metric)
 	case first != nil:

@@ -46,6 +46,8 @@ type Value struct {
 	Value  float64
 	// At is when the value was measured.
 	At time.Time
+	// Item, when set, is told as it is, instead of all of the above.
+	Item *external_metrics.ExternalMetricValue
 }
 
 // ErrUnknownMetric says that no workload has the metric that was asked for.
@@ -110,6 +112,9 @@ func (p metricsProvider) notFound(namespace, name string, selector labels.Select
 }
 
 func toItem(v Value, name string) (external_metrics.ExternalMetricValue, error) {
+	if v.Item != nil {
+		return *v.Item, nil
+	}
 	q, err := toQuantity(v.Value)
 	if err != nil {
 		return external_metrics.ExternalMetricValue{}, err

@@ -182,7 +182,7 @@ func (c *Copy) put(w Workload) {
 	}
 	for i, a := range w.Answers {
 		if before, ok := old.answer(a.Metric); ok && a.At.IsZero() {
-			w.Answers[i].Value, w.Answers[i].At, w.Answers[i].GoodUntil = before.Value, before.At, before.GoodUntil
+			w.Answers[i].Value, w.Answers[i].At, w.Answers[i].GoodUntil, w.Answers[i].Idle = before.Value, before.At, before.GoodUntil, before.Idle
 		}
 		k := keyOf(w.Namespace, a.Metric)
 		if c.byMetric[k] == nil {
@@ -246,6 +246,11 @@ func (h *held) replace(a Answer) {
 			h.Answers[i] = a
 		}
 	}
+}
+
+// tellable says that a value may be told without asking the operator.
+func (a Answer) tellable(now time.Time) bool {
+	return !a.At.IsZero() && !a.Idle && now.Before(a.GoodUntil)
 }
 
 // Ready says why the copy can't answer yet, nil once it can. It stays ready
@@ -315,7 +320,7 @@ func (c *Copy) fresh(known []Workload) bool {
 	now := c.clock.Now()
 	for _, w := range known {
 		a := w.Answers[0]
-		if a.At.IsZero() || a.Failure != "" || now.Sub(a.At) > min(freshFor, w.Interval) {
+		if a.At.IsZero() || a.Failure != "" || a.Idle || now.Sub(a.At) > min(freshFor, w.Interval) {
 			return false
 		}
 	}
@@ -357,8 +362,9 @@ func (c *Copy) learn(asked []Workload) []Workload {
 		if ok && a.At.After(before.At) {
 			c.workloads[asked[i].ID].replace(*a)
 		}
-		if ok && a.At.IsZero() && now.Before(before.GoodUntil) {
-			a.Value, a.At, a.GoodUntil, a.Failure = before.Value, before.At, before.GoodUntil, ""
+		if ok && a.At.IsZero() && before.tellable(now) {
+			*a = before
+			a.Failure = ""
 		}
 	}
 	return asked
@@ -371,8 +377,10 @@ func (c *Copy) stillGood(known []Workload, why error) []Workload {
 	for i := range known {
 		a := &known[i].Answers[0]
 		switch {
-		case !a.At.IsZero() && now.Before(a.GoodUntil):
+		case a.tellable(now):
 			a.Failure = ""
+		case a.Idle && now.Before(a.GoodUntil):
+			a.Failure = fmt.Sprintf("the last value says that there is nothing to do, which may have changed, and %v", why)
 		default:
 			a.Failure = fmt.Sprintf("%s, and %v", cmp.Or(a.Failure, "the last value is too old"), why)
 		}

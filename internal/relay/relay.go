@@ -36,6 +36,10 @@ type Answer struct {
 	At, GoodUntil time.Time
 	// Failure is why there is no value.
 	Failure string
+	// Idle says that by the value there is nothing to do. A copy does not tell
+	// such a value by itself: the operator may have activated the workload
+	// since, and the HPA would take replicas away from it.
+	Idle bool
 }
 
 // Source is what the operator has to tell.
@@ -58,7 +62,7 @@ func toWire(w Workload) *relaypb.Workload {
 		PollingIntervalNs: int64(w.Interval), Answers: make([]*relaypb.Answer, len(w.Answers)),
 	}
 	for i, a := range w.Answers {
-		out.Answers[i] = &relaypb.Answer{Metric: a.Metric, Value: a.Value, At: nanos(a.At), GoodUntil: nanos(a.GoodUntil), Failure: a.Failure}
+		out.Answers[i] = &relaypb.Answer{Metric: a.Metric, Value: a.Value, At: nanos(a.At), GoodUntil: nanos(a.GoodUntil), Failure: a.Failure, Idle: a.Idle}
 	}
 	return out
 }
@@ -69,7 +73,7 @@ func fromWire(w *relaypb.Workload) Workload {
 		Interval: time.Duration(w.GetPollingIntervalNs()), Answers: make([]Answer, len(w.GetAnswers())),
 	}
 	for i, a := range w.GetAnswers() {
-		out.Answers[i] = Answer{Metric: a.GetMetric(), Value: a.GetValue(), At: moment(a.GetAt()), GoodUntil: moment(a.GetGoodUntil()), Failure: a.GetFailure()}
+		out.Answers[i] = Answer{Metric: a.GetMetric(), Value: a.GetValue(), At: moment(a.GetAt()), GoodUntil: moment(a.GetGoodUntil()), Failure: a.GetFailure(), Idle: a.GetIdle()}
 	}
 	return out
 }

@@ -186,7 +186,9 @@ func (r *rig) away() bool {
 	return !r.copy.connected
 }
 
-func (r *rig) ready() { r.eventually("the copy is ready", func() bool { return r.copy.Ready() == nil }) }
+func (r *rig) ready() {
+	r.eventually("the copy is ready", func() bool { return r.copy.Ready() == nil })
+}
 
 // metric returns the only answer.
 func (r *rig) metric(k model.Key, name string) Answer {
@@ -282,6 +284,31 @@ func TestOperatorAway(t *testing.T) {
 	r.clock.SetTime(begin.Add(89*time.Second + 90*time.Second))
 	if a := r.metric(shop, "s0-lag"); !strings.Contains(a.Failure, "too old") || !strings.Contains(a.Failure, "operator is away") {
 		t.Errorf("when the value is too old: %+v", a)
+	}
+}
+
+// TestIdleAnswers: that there is nothing to do is told by the operator only.
+// Since the copy was made, the workload may have been activated.
+func TestIdleAnswers(t *testing.T) {
+	r := newRig(t, newFiles(t, serverName))
+	idle := workload(shop, "s0-lag", 0, begin)
+	idle.Answers[0].Idle = true
+	s := &source{known: map[model.Key]Workload{shop: idle}}
+	_, stop := r.operator(s)
+	r.ready()
+	if a := r.metric(shop, "s0-lag"); a.Failure != "" || !a.Idle || s.questions() != 1 {
+		t.Errorf("with the operator: %+v after %d questions, expected the value after one", a, s.questions())
+	}
+	stop()
+	r.eventually("the loss is noticed", r.away)
+	if a := r.metric(shop, "s0-lag"); !strings.Contains(a.Failure, "nothing to do") {
+		t.Errorf("without the operator: %+v, expected a failure", a)
+	}
+	next := &source{known: map[model.Key]Workload{shop: unmeasured(shop, "s0-lag")}}
+	r.operator(next)
+	r.eventually("the next operator is followed", func() bool { return !r.away() })
+	if a := r.metric(shop, "s0-lag"); a.Failure == "" {
+		t.Errorf("the next operator has measured nothing yet: %+v, expected a failure", a)
 	}
 }
 

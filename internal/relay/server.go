@@ -20,7 +20,7 @@ import (
 
 const (
 	// gather is how long changes are collected before they are sent.
-	gather = 200 * time.Millisecond
+	gather = 50 * time.Millisecond
 	// batchSize is how many workloads are sent at once.
 	batchSize = 200
 	// aliveEvery is how often a silent connection is tried, and aliveWithin how

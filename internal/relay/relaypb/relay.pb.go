@@ -253,7 +253,9 @@ type Answer struct {
 	At        int64   `protobuf:"varint,3,opt,name=at,proto3" json:"at,omitempty"`
 	GoodUntil int64   `protobuf:"varint,4,opt,name=good_until,json=goodUntil,proto3" json:"good_until,omitempty"`
 	// Why there is no value.
-	Failure       string `protobuf:"bytes,5,opt,name=failure,proto3" json:"failure,omitempty"`
+	Failure string `protobuf:"bytes,5,opt,name=failure,proto3" json:"failure,omitempty"`
+	// By the value there is nothing to do.
+	Idle          bool `protobuf:"varint,6,opt,name=idle,proto3" json:"idle,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -321,6 +323,13 @@ func (x *Answer) GetFailure() string {
 		return x.Failure
 	}
 	return ""
+}
+
+func (x *Answer) GetIdle() bool {
+	if x != nil {
+		return x.Idle
+	}
+	return false
 }
 
 type Question struct {
@@ -392,14 +401,15 @@ const file_internal_relay_relaypb_relay_proto_rawDesc = "" +
 	"\fselector_key\x18\x03 \x01(\tR\vselectorKey\x12%\n" +
 	"\x0eselector_value\x18\x04 \x01(\tR\rselectorValue\x12.\n" +
 	"\x13polling_interval_ns\x18\x05 \x01(\x03R\x11pollingIntervalNs\x12/\n" +
-	"\aanswers\x18\x06 \x03(\v2\x15.keda.relay.v1.AnswerR\aanswers\"\x7f\n" +
+	"\aanswers\x18\x06 \x03(\v2\x15.keda.relay.v1.AnswerR\aanswers\"\x93\x01\n" +
 	"\x06Answer\x12\x16\n" +
 	"\x06metric\x18\x01 \x01(\tR\x06metric\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x0e\n" +
 	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x1d\n" +
 	"\n" +
 	"good_until\x18\x04 \x01(\x03R\tgoodUntil\x12\x18\n" +
-	"\afailure\x18\x05 \x01(\tR\afailure\"@\n" +
+	"\afailure\x18\x05 \x01(\tR\afailure\x12\x12\n" +
+	"\x04idle\x18\x06 \x01(\bR\x04idle\"@\n" +
 	"\bQuestion\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
 	"\x06metric\x18\x02 \x01(\tR\x06metric2\x83\x01\n" +
