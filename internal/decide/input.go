@@ -32,6 +32,9 @@ type Input struct {
 	Now      time.Time
 	// Scale is the target's spec.replicas, when known.
 	Scale Scale
+	// RaisedAt is when the count was last seen to have been raised by somebody
+	// else than this process, if it was.
+	RaisedAt time.Time
 	// Metrics are the triggers by index, Samples what is known of each, in
 	// the same order; a missing sample counts as never measured.
 	Metrics []model.Metric

@@ -185,6 +185,9 @@ func lower(f *facts) (model.Decision, bool) {
 	if f.w.Pause.In {
 		return f.keep(model.RuleScaleInPaused, "no trigger is active, but scaling in is paused by annotation"), true
 	}
+	if f.measuredBefore(f.RaisedAt) {
+		return f.keep(model.RuleConsidered, "raised to %d replicas by somebody else, who may know more than the last measurement: the next one decides", f.from), true
+	}
 	end := f.cooldownEnd()
 	if f.Now.Before(end) {
 		d := f.keep(model.RuleCooldown, "no trigger is active: to %d replicas when the cool-down of %s ends", to, f.cooldown())
@@ -192,6 +195,21 @@ func lower(f *facts) (model.Decision, bool) {
 		return d, true
 	}
 	return f.set(rule, to, "no trigger is active and the cool-down of %s is over", f.cooldown()), true
+}
+
+// measuredBefore says that something that decides was last measured before a
+// moment. A process that stood still while another one led wakes up with old
+// measurements and new counts.
+func (f *facts) measuredBefore(moment time.Time) bool {
+	if moment.IsZero() {
+		return false
+	}
+	for i, s := range f.states {
+		if s != stateNative && i < len(f.Samples) && !f.Samples[i].At.After(moment) {
+			return true
+		}
+	}
+	return false
 }
 
 // cooldown is the period that applies. The first API has no initial

@@ -172,6 +172,32 @@ func TestResourceTriggersNeitherActivateNorDeactivate(t *testing.T) {
 	}
 }
 
+// TestRaisedBySomebodyElse: what was measured before somebody else raised the
+// count is no reason to lower it.
+func TestRaisedBySomebodyElse(t *testing.T) {
+	in := input(workload(), 3, good(0), good(0))
+	for name, c := range map[string]struct {
+		raised time.Time
+		rule   model.Rule
+	}{
+		"never":                      {time.Time{}, model.RuleZero},
+		"before the measurement":     {t0.Add(-time.Second), model.RuleZero},
+		"at the same moment":         {t0, model.RuleConsidered},
+		"since the measurement":      {t0.Add(time.Second), model.RuleConsidered},
+		"since one of the two only":  {t0.Add(-30 * time.Second), model.RuleConsidered},
+		"long before either of them": {t0.Add(-time.Hour), model.RuleZero},
+	} {
+		in.RaisedAt = c.raised
+		in.Samples[1].At = t0
+		if name == "since one of the two only" {
+			in.Samples[1].At = t0.Add(-40 * time.Second)
+		}
+		if d := Replicas(in); d.Rule != c.rule {
+			t.Errorf("raised %s: %s to %d, want %s", name, d.Rule, d.To, c.rule)
+		}
+	}
+}
+
 func TestDecisionSaysTheNumbers(t *testing.T) {
 	tests := map[string]struct {
 		in      Input

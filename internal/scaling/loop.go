@@ -103,6 +103,10 @@ type state struct {
 	activatedAt time.Time
 	last        model.Decision
 	jobs        jobState
+	// count is the target's as it was last seen or set, -1 before; raisedAt is
+	// when it was seen to have been raised by somebody else.
+	count    int32
+	raisedAt time.Time
 }
 
 // view is what the reconciler says of a workload.
@@ -134,7 +138,7 @@ func (l *Loop) Set(s Subject) {
 	l.mu.Lock()
 	st := l.state[key]
 	if st == nil {
-		st = &state{status: s.Previous, lastActive: decide.ResumeLastActive(s.Previous, l.opts.Clock.Now())}
+		st = &state{count: -1, status: s.Previous, lastActive: decide.ResumeLastActive(s.Previous, l.opts.Clock.Now())}
 		l.state[key] = st
 	}
 	st.view = view{subject: s, id: id, idErr: err}

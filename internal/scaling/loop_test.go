@@ -175,6 +175,30 @@ func TestLife(t *testing.T) {
 }
 
 // TestFailedScale: what could not be done is tried again, and the status says so.
+// TestRaisedMeanwhile: a process that stood still while another one led sees
+// the other's count before it has measured anew.
+func TestRaisedMeanwhile(t *testing.T) {
+	w := &world{}
+	l, clk := start(t, w)
+	measure(l, clk, 0)
+	sync1(t, l)
+	clk.Step(20 * time.Second)
+	w.mu.Lock()
+	w.replicas = 2
+	w.mu.Unlock()
+	l.Notify(jobs)
+	sync1(t, l)
+	if len(w.scaled) != 0 {
+		t.Fatalf("by the measurement before the raise it was scaled to %v", w.scaled)
+	}
+	clk.Step(time.Second)
+	measure(l, clk, 0)
+	sync1(t, l)
+	if len(w.scaled) != 1 || w.scaled[0] != 0 {
+		t.Errorf("by the measurement after the raise it was scaled to %v, expected 0", w.scaled)
+	}
+}
+
 func TestFailedScale(t *testing.T) {
 	w := &world{scaleErr: errors.New("the API server is away")}
 	l, clk := start(t, w)

@@ -53,11 +53,19 @@ func (l *Loop) sync(ctx context.Context, key model.Key) (time.Duration, error) {
 // syncReplicas is sync for a workload whose target has replicas.
 func (l *Loop) syncReplicas(ctx context.Context, key model.Key, now *state) (model.Decision, time.Duration, error) {
 	scale, scaleErr := l.scale(ctx, now.view)
+	if scaleErr == nil {
+		if now.count >= 0 && scale.Replicas > now.count {
+			now.raisedAt = l.opts.Clock.Now()
+		}
+		now.count = scale.Replicas
+	}
 	in := l.input(key, now, scale, scaleErr)
 	decision := decide.Replicas(in)
 	var writeErr error
 	if decision.Writes() {
-		writeErr = l.write(ctx, now, scale, decision, in.Now)
+		if writeErr = l.write(ctx, now, scale, decision, in.Now); writeErr == nil {
+			now.count = decision.To
+		}
 	}
 	now.last, now.lastActive = decision, decision.LastActive
 	before := now.status
@@ -90,7 +98,7 @@ func (l *Loop) input(key model.Key, st *state, scale targets.Scale, scaleErr err
 	in := decide.Input{
 		Workload: st.subject.Workload, Now: l.opts.Clock.Now(),
 		Metrics: entry.Metrics, Samples: samples, Composite: st.subject.Composite,
-		LastActive: st.lastActive, ActivatedAt: st.activatedAt, PausedReplicas: st.status.PausedReplicas,
+		LastActive: st.lastActive, ActivatedAt: st.activatedAt, RaisedAt: st.raisedAt, PausedReplicas: st.status.PausedReplicas,
 		Blocked: st.subject.Problems.Err() != nil,
 	}
 	if scaleErr == nil {
