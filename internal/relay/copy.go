@@ -290,10 +290,25 @@ func (c *Copy) Metric(ctx context.Context, namespace, metric string) []Workload 
 		return known
 	}
 	asked, err := c.ask(ctx, namespace, metric)
-	if err == nil {
-		return asked
+	if err != nil {
+		return c.stillGood(known, err)
 	}
-	return c.stillGood(known, err)
+	return c.withMissing(asked, known)
+}
+
+// withMissing adds what is known here and good still, but not to the operator:
+// one that has just started has not come to all workloads yet, and of those
+// that it knows to have gone it has told.
+func (c *Copy) withMissing(asked, known []Workload) []Workload {
+	now := c.clock.Now()
+	for _, k := range known {
+		missing := !slices.ContainsFunc(asked, func(a Workload) bool { return a.ID == k.ID })
+		if missing && k.Answers[0].tellable(now) {
+			k.Answers[0].Failure = ""
+			asked = append(asked, k)
+		}
+	}
+	return asked
 }
 
 // Held is Metric without asking anybody.

@@ -326,6 +326,10 @@ func TestForgottenWorkload(t *testing.T) {
 	if got := r.copy.Held("shop", "s0-lag"); len(got) != 1 || got[0].Answers[0].Value != 7 {
 		t.Errorf("what the next operator has not come to: %+v", got)
 	}
+	r.clock.SetTime(begin.Add(time.Minute)) // too old to be told without asking
+	if a := r.metric(shop, "s0-lag"); a.Value != 7 || a.Failure != "" {
+		t.Errorf("asked for what the next operator has not come to: %+v", a)
+	}
 	stop()
 	r.eventually("the loss is noticed", r.away)
 	r.clock.SetTime(begin.Add(2 * time.Minute))

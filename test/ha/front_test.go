@@ -1,0 +1,50 @@
+package ha
+
+import (
+	"io"
+	"net"
+	"strconv"
+	"sync"
+)
+
+// front stands for a Service: each connection goes to the next of some ports
+// that takes it.
+func (r *roles) front(ports []int) net.Listener {
+	r.t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(r.ctx, "tcp", "127.0.0.1:0")
+	must(r.t, err)
+	var all sync.WaitGroup
+	all.Go(func() {
+		for next := 0; ; next++ {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { forward(in, ports, next) })
+		}
+	})
+	r.t.Cleanup(func() {
+		_ = l.Close()
+		all.Wait()
+	})
+	return l
+}
+
+func forward(in net.Conn, ports []int, first int) {
+	defer func() { _ = in.Close() }()
+	for i := range ports {
+		out, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(ports[(first+i)%len(ports)]))
+		if err != nil {
+			continue
+		}
+		var there sync.WaitGroup
+		there.Go(func() {
+			_, _ = io.Copy(out, in)
+			_ = out.Close()
+		})
+		_, _ = io.Copy(in, out)
+		_ = in.Close()
+		there.Wait()
+		return
+	}
+}
