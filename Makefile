@@ -13,6 +13,7 @@ SOURCE     ?= redis
 N          ?= 1000
 PARTITIONS ?= 10
 FUZZTIME   ?= 30s
+PLATFORMS  ?= linux/amd64,linux/arm64,linux/arm/v7
 
 UNIT    = $(shell go list ./api/... ./cmd/... ./deploy/... ./hack/... ./internal/... ./pkg/scaler/... ./test/imports/...)
 SOURCES = $(shell go list ./pkg/scalers/... ./test/servers/...)
@@ -74,9 +75,18 @@ check: ## check formatting, generated files, modules, imports and lint
 lint: ## run the linter
 	$(TOOL) golangci-lint run ./...
 
+.PHONY: helm
+helm: localplane ## test the Helm chart with Helm on the local control plane
+	cd test/helm && GOWORK=off KEDA_LOCALPLANE="$$(../../hack/localplane.sh path)" go test -count=1 $(TESTFLAGS) ./...
+
+.PHONY: release
+release: ## make dist: programs, images, chart, manifest, SBOM and checksums, without a container engine
+	GOWORK=off go -C hack/release run . -root ../.. -out ../../dist -version "$(VERSION)" \
+		-commit "$$(git rev-parse HEAD)" -epoch "$$(git log -1 --format=%ct)" -platforms "$(PLATFORMS)"
+
 .PHONY: vulncheck
 vulncheck: ## look for known vulnerabilities in what the product calls
-	$(TOOL) govulncheck ./cmd/keda
+	hack/vulncheck.sh
 
 .PHONY: new-scaler
 new-scaler: ## write the start of a scaler: make new-scaler NAME=acme/queue

@@ -33,7 +33,7 @@ generated() {
   [[ "$before" == "$after" ]] || { echo "generated files were not up to date; they are now:"; diff <(echo "$before") <(echo "$after"); return 1; }
 }
 
-snapshot() { find api deploy pkg -name 'zz_generated*' -o -name '*.yaml' -o -name '*.pb.go' | LC_ALL=C sort | xargs sha256sum; }
+snapshot() { find api client deploy pkg docs/licences.md -name 'zz_generated*' -o -name '*.yaml' -o -name '*.pb.go' -o -name licences.md -o -path 'deploy/helm/*' -type f -o -path 'client/*' -name '*.go' | LC_ALL=C sort | xargs sha256sum; }
 
 shell_scripts() {
   local script
@@ -43,10 +43,14 @@ shell_scripts() {
 step "formatting" formatted
 step "modules are tidy" go mod tidy -diff
 step "modules are tidy (localplane)" env GOWORK=off go -C localplane mod verify
+step "modules are tidy (Helm chart's tests)" env GOWORK=off go -C test/helm mod tidy -diff
+step "modules are tidy (release)" env GOWORK=off go -C hack/release mod tidy -diff
 step "generated files" generated
 step "shell scripts parse" shell_scripts
 step "imports follow the rules" go test ./test/imports/
 step "vet" go vet ./...
 step "vet (localplane)" env GOWORK=off CGO_ENABLED=0 GOFLAGS=-trimpath go -C localplane vet ./internal/... ./realtest/...
+step "vet (Helm chart's tests)" env GOWORK=off go -C test/helm vet ./...
+step "vet (release)" env GOWORK=off go -C hack/release vet ./...
 step "lint" go tool -modfile=hack/tools/go.mod golangci-lint run ./...
 exit "$failed"

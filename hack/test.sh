@@ -25,6 +25,11 @@ run unit -race "${rest[@]}"
 run sources -race -p 2 -timeout 15m "${sources[@]}"
 run e2e -race -count=1 -timeout 20m -p 1 ./test/e2e/... ./test/install/...
 
+echo "== helm chart"
+(cd test/helm && GOWORK=off go test -count=1 ./...) || failed=1
+echo "== release"
+(cd hack/release && GOWORK=off go test ./...) || failed=1
+
 echo "== localplane"
 # With the flags of the build, so that Kubernetes is not compiled a second time.
 export GOWORK=off GOFLAGS=-trimpath CGO_ENABLED=0

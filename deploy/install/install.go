@@ -6,6 +6,7 @@
 package install
 
 import (
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -14,6 +15,7 @@ import (
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	"github.com/kedago/keda/deploy/rbac"
+	"github.com/kedago/keda/deploy/webhook"
 )
 
 // The names of an installation.
@@ -22,6 +24,8 @@ const (
 	Operator  = "keda-operator"
 	// Service leads to the external metrics API.
 	Service = "keda-metrics-apiserver"
+	// WebhookService leads to the admission webhook.
+	WebhookService = "keda-admission-webhooks"
 	// Repository is where images are, without a tag.
 	Repository = "ghcr.io/kedago/keda"
 )
@@ -31,6 +35,7 @@ const (
 	securePort  = 6443
 	metricsPort = 8080
 	healthPort  = 8081
+	webhookPort = 9443
 )
 
 const certFolder = "/certs"
@@ -75,6 +80,7 @@ func Deployment(image string) *appsv1.Deployment {
 func pod(image string) corev1.PodSpec {
 	return corev1.PodSpec{
 		ServiceAccountName:            Operator,
+		AutomountServiceAccountToken:  new(true),
 		TerminationGracePeriodSeconds: new(int64(20)),
 		SecurityContext: &corev1.PodSecurityContext{
 			RunAsNonRoot: new(true), RunAsUser: new(int64(65532)), RunAsGroup: new(int64(65532)), FSGroup: new(int64(65532)),
@@ -99,10 +105,11 @@ func container(image string) corev1.Container {
 		Args: []string{
 			"all", "--secure-port=6443", "--metrics-bind-address=:8080", "--health-probe-bind-address=:8081", "--leader-elect",
 			"--cert-dir=" + certFolder, "--enable-cert-rotation", "--cert-secret-name=kedaorg-certs", "--enable-apiservice-patching", "--metrics-server-service-name=" + Service,
-			"--zap-encoder=json",
+			"--webhook-port=9443", "--zap-encoder=json",
 		},
 		Ports: []corev1.ContainerPort{
 			{Name: "https", ContainerPort: securePort}, {Name: "http", ContainerPort: metricsPort}, {Name: "health", ContainerPort: healthPort},
+			{Name: "webhook", ContainerPort: webhookPort},
 		},
 		Env: []corev1.EnvVar{
 			{Name: "POD_NAMESPACE", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: "metadata.namespace"}}},
@@ -135,6 +142,27 @@ func ServiceObject() *corev1.Service {
 			},
 		},
 	}
+}
+
+// WebhookServiceObject leads to the admission webhook.
+func WebhookServiceObject() *corev1.Service {
+	return &corev1.Service{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: WebhookService, Labels: labels()},
+		Spec: corev1.ServiceSpec{
+			Selector: selector(),
+			Ports:    []corev1.ServicePort{{Name: "https", Port: 443, TargetPort: intstr.FromString("webhook")}},
+		},
+	}
+}
+
+// Webhook registers the admission webhook. Whom to trust is written by the
+// operator, as for the APIService; until then, and while nothing answers,
+// objects pass.
+func Webhook() *admissionv1.ValidatingWebhookConfiguration {
+	w := webhook.Configuration(webhook.Options{Namespace: Namespace, Service: WebhookService})
+	w.Labels = labels()
+	return w
 }
 
 // APIService registers the external metrics API. Whom to trust is written by

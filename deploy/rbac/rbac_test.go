@@ -28,7 +28,7 @@ func TestDocuments(t *testing.T) {
 	}
 	want := []string{
 		"ServiceAccount", "ClusterRole", "ClusterRole", "ClusterRoleBinding", "ClusterRoleBinding", "ClusterRoleBinding",
-		"RoleBinding", "Role", "RoleBinding",
+		"RoleBinding", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
 	}
 	if !slices.Equal(kinds, want) {
 		t.Errorf("kinds %v, expected %v", kinds, want)
@@ -73,6 +73,34 @@ func TestLeastPrivilege(t *testing.T) {
 				t.Errorf("%s: no comment above %s", role.Name, line)
 			}
 		}
+	}
+}
+
+// TestSecretsCanBeTakenAway: the right to read all Secrets is one binding of
+// its own, so that taking it away takes nothing else.
+func TestSecretsCanBeTakenAway(t *testing.T) {
+	docs, err := Documents()
+	if err != nil {
+		t.Fatal(err)
+	}
+	granted := 0
+	for _, doc := range docs {
+		var role rbacv1.ClusterRole
+		if err := yaml.Unmarshal(doc, &role); err != nil || role.Kind != "ClusterRole" {
+			continue
+		}
+		for _, r := range role.Rules {
+			if !slices.Contains(r.Resources, "secrets") {
+				continue
+			}
+			granted++
+			if role.Name != "keda-operator-secrets" || len(role.Rules) != 1 || !slices.Equal(r.Resources, []string{"secrets"}) {
+				t.Errorf("the ClusterRole %s reads Secrets along with something else: %v", role.Name, role.Rules)
+			}
+		}
+	}
+	if granted != 1 {
+		t.Errorf("%d rules read Secrets everywhere, want 1", granted)
 	}
 }
 

@@ -74,7 +74,7 @@ func documents(image string) ([]byte, error) {
 		return nil, err
 	}
 	docs := append(append(crds, namespace), roles...)
-	for _, o := range []any{install.ServiceObject(), install.APIService(), install.Deployment(image)} {
+	for _, o := range []any{install.ServiceObject(), install.WebhookServiceObject(), install.APIService(), install.Webhook(), install.Deployment(image)} {
 		d, err := encode(o)
 		if err != nil {
 			return nil, err

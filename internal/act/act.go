@@ -31,6 +31,7 @@ type Actor struct {
 	live     client.Reader
 	scales   scale.ScalesGetter
 	recorder events.EventRecorder
+	sink     Sink
 }
 
 // New returns an actor. Reads through c may come from a cache; live asks the
@@ -60,6 +61,7 @@ func (a *Actor) Event(about runtime.Object, eventType, reason, message string) {
 		action = "Reporting"
 	}
 	a.recorder.Eventf(about, nil, eventType, reason, action, "%s", message)
+	a.tell(about, reason, message)
 }
 
 // PatchStatus writes what changed between two versions of an object's status.

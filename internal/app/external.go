@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/kedago/keda/internal/egress"
 	"github.com/kedago/keda/internal/model"
 	"github.com/kedago/keda/internal/secret"
 	"github.com/kedago/keda/internal/secret/awssm"
@@ -28,7 +29,7 @@ import (
 
 // newExternal makes what reads credentials that the API server doesn't hold.
 // The set of controllers may still be missing.
-func (op *operator) newExternal(mgr ctrl.Manager, o Options) (*secret.External, error) {
+func (op *operator) newExternal(mgr ctrl.Manager, o Options, rules *egress.Policy) (*secret.External, error) {
 	cache := secret.NewCache(secret.CacheOptions{
 		Every: o.SecretRefresh, Clock: clock.RealClock{}, Jitter: rand.Float64, Log: o.Log,
 		Changed: func(r model.Reference) { op.set.ReferenceChanged(r) },
@@ -39,6 +40,10 @@ func (op *operator) newExternal(mgr ctrl.Manager, o Options) (*secret.External, 
 	}
 	env := scaler.Env{Log: o.Log, Pool: op.pool, Now: time.Now, HTTP: o.HTTP}
 	aws := awssm.Options{Env: env, Region: cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"))}
+	own, ownAWS := env, aws // for who asks by the operator's own identity
+	own.HTTP.Egress = identityRules(o, rules, "podIdentity")
+	ownAWS.Env = own
+	awsIdentity := func(a secret.AWSAccess) scaler.Identity { return a.Identity }
 	return &secret.External{
 		Cache:           cache,
 		ServiceAccounts: serviceAccounts{live: mgr.GetAPIReader(), client: mgr.GetClient(), life: o.TokenLife, now: time.Now},
@@ -46,9 +51,11 @@ func (op *operator) newExternal(mgr ctrl.Manager, o Options) (*secret.External, 
 		OpenVault: vault.New(vault.Options{
 			Env: env, Addresses: o.VaultAddresses, OwnAddress: os.Getenv("VAULT_ADDR"), OwnToken: param.Hide(os.Getenv("VAULT_TOKEN")),
 		}),
-		OpenAWSSecrets: awssm.NewSecrets(aws), OpenAWSParameters: awssm.NewParameters(aws),
-		OpenKeyVault:   azurekv.New(env),
-		OpenGCPSecrets: gcpsm.New(gcpsm.Options{Env: env}),
+		OpenAWSSecrets:    byIdentity(awsIdentity, awssm.NewSecrets(aws), awssm.NewSecrets(ownAWS)),
+		OpenAWSParameters: byIdentity(awsIdentity, awssm.NewParameters(aws), awssm.NewParameters(ownAWS)),
+		OpenKeyVault:      byIdentity(func(a secret.KeyVaultAccess) scaler.Identity { return a.Identity }, azurekv.New(env), azurekv.New(own)),
+		OpenGCPSecrets: byIdentity(func(a secret.GCPAccess) scaler.Identity { return a.Identity },
+			gcpsm.New(gcpsm.Options{Env: env}), gcpsm.New(gcpsm.Options{Env: own})),
 	}, nil
 }
 
@@ -63,6 +70,16 @@ func reader(f secret.Files) func(string) ([]byte, error) {
 		return nil
 	}
 	return f.Read
+}
+
+// reread has Secrets and ConfigMaps read again that are not watched.
+func (op *operator) reread(o Options) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if !o.UnwatchedSecrets {
+			return nil
+		}
+		return op.set.RereadEvery(ctx, o.SecretRefresh, clock.RealClock{})
+	}
 }
 
 // denied has credentials that a source refused looked at again.

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	eventingv1 "github.com/kedago/keda/api/eventing.keda.sh/v1alpha1"
 	firstv1 "github.com/kedago/keda/api/keda.k8s.io/v1alpha1"
 	kedav1 "github.com/kedago/keda/api/keda.sh/v1alpha1"
 )
@@ -53,7 +54,7 @@ func restConfig(o Options) (*rest.Config, error) {
 
 func newScheme() (*runtime.Scheme, error) {
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, firstv1.AddToScheme, kedav1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, firstv1.AddToScheme, kedav1.AddToScheme, eventingv1.AddToScheme} {
 		if err := add(s); err != nil {
 			return nil, fmt.Errorf("registering API types: %w", err)
 		}
@@ -116,6 +117,10 @@ func cacheOptions(o Options, selector labels.Selector) cache.Options {
 			},
 		},
 	}
+	if o.judgesOnly {
+		c.ByObject[&kedav1.ScaledObject{}] = cache.ByObject{Transform: stripClaim}
+		c.ByObject[&firstv1.ScaledObject{}] = cache.ByObject{Transform: stripClaim}
+	}
 	if selector != nil {
 		for _, kind := range []client.Object{&kedav1.ScaledObject{}, &firstv1.ScaledObject{}, &kedav1.ScaledJob{}} {
 			c.ByObject[kind] = cache.ByObject{Label: selector}
@@ -134,6 +139,25 @@ func bareMeta(m metav1.ObjectMeta) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Name: m.Name, Namespace: m.Namespace, UID: m.UID, ResourceVersion: m.ResourceVersion, Generation: m.Generation,
 	}
+}
+
+// stripClaim keeps what a ScaledObject scales and how its HPA is called.
+func stripClaim(obj any) (any, error) {
+	switch o := obj.(type) {
+	case *kedav1.ScaledObject:
+		out := &kedav1.ScaledObject{ObjectMeta: bareMeta(o.ObjectMeta), Spec: kedav1.ScaledObjectSpec{ScaleTargetRef: o.Spec.ScaleTargetRef}}
+		out.DeletionTimestamp = o.DeletionTimestamp
+		if a := o.Spec.Advanced; a != nil && a.HorizontalPodAutoscalerConfig != nil {
+			name := a.HorizontalPodAutoscalerConfig.Name
+			out.Spec.Advanced = &kedav1.AdvancedConfig{HorizontalPodAutoscalerConfig: &kedav1.HorizontalPodAutoscalerConfig{Name: name}}
+		}
+		return out, nil
+	case *firstv1.ScaledObject:
+		out := &firstv1.ScaledObject{ObjectMeta: bareMeta(o.ObjectMeta), Spec: firstv1.ScaledObjectSpec{ScaleType: o.Spec.ScaleType, ScaleTargetRef: o.Spec.ScaleTargetRef}}
+		out.DeletionTimestamp = o.DeletionTimestamp
+		return out, nil
+	}
+	return obj, nil
 }
 
 // stripTarget keeps the replica counts of Deployments and StatefulSets.

@@ -11,9 +11,13 @@ const (
 	// gcPercent spends a little CPU, of which hardly any is used at rest, to
 	// save much memory: half of the live heap instead of all of it on top.
 	gcPercent = 50
-	// releaseAfter is when start-up is over, for most clusters; releaseEvery
-	// gives back what later bursts have touched.
-	releaseAfter, releaseEvery = time.Minute, 10 * time.Minute
+	// releaseEvery is how often the executable's pages are unmapped, for the
+	// first time when start-up is over in most clusters. Some are touched once a
+	// minute only.
+	releaseEvery = time.Minute
+	// collectEvery is how many of these times memory of the heap is given back,
+	// which costs a collection.
+	collectEvery = 10
 )
 
 // boundHeap sets how much garbage may gather, unless the user has said so in
@@ -24,17 +28,19 @@ func boundHeap() {
 	}
 }
 
-// releaseStartup gives memory back that only start-up needed, until ctx ends.
-func releaseStartup(ctx context.Context) error {
-	for wait := releaseAfter; ; wait = releaseEvery {
-		t := time.NewTimer(wait)
+// releaseUnused gives memory back that is not in use, until ctx ends.
+func releaseUnused(ctx context.Context) error {
+	ticks := time.NewTicker(releaseEvery)
+	defer ticks.Stop()
+	for i := 0; ; i++ {
 		select {
 		case <-ctx.Done():
-			t.Stop()
 			return nil
-		case <-t.C:
+		case <-ticks.C:
 		}
-		debug.FreeOSMemory()
+		if i%collectEvery == 0 {
+			debug.FreeOSMemory()
+		}
 		_ = dropExecutable() // it only saves memory
 	}
 }

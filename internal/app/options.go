@@ -32,10 +32,22 @@ type Options struct {
 	// SecretRefresh is how often credentials kept outside of the cluster are
 	// asked for again.
 	SecretRefresh time.Duration
+	// UnwatchedSecrets reads Secrets and ConfigMaps again at that interval
+	// instead of watching them, which takes no more than get by their names.
+	UnwatchedSecrets bool
 	// TokenLife is how long tokens are to last that are issued for service accounts.
 	TokenLife time.Duration
 	// VaultAddresses limits which Vault servers auth objects may name; any when empty.
 	VaultAddresses []string
+
+	// EgressAllow and EgressDeny say where triggers may point, see
+	// egress.Options.
+	EgressAllow, EgressDeny []string
+	// RequireAllowedHosts refuses ClusterTriggerAuthentications that don't say
+	// for which hosts they may be used.
+	RequireAllowedHosts bool
+	// IdentityHosts are the hosts that podIdentity may be used for; any when empty.
+	IdentityHosts []string
 
 	// Addresses to listen at, "0" for none.
 	MetricsAddress, HealthAddress, ProfilingAddress string
@@ -74,6 +86,10 @@ type Options struct {
 	// PrometheusMetrics serves metrics at MetricsAddress; OpenTelemetryMetrics
 	// and OpenTelemetryTraces send them to where OTEL_EXPORTER_OTLP_* says.
 	PrometheusMetrics, OpenTelemetryMetrics, OpenTelemetryTraces bool
+
+	Webhook WebhookOptions
+	// judgesOnly says that the webhook is all that this process serves.
+	judgesOnly bool
 
 	LeaderElect                               bool
 	LeaderElectionID                          string

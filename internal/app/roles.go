@@ -22,7 +22,14 @@ import (
 
 // RunAll runs all roles in this process until ctx ends.
 func RunAll(ctx context.Context, catalog scaler.Catalog, o Options) error {
-	return runOperator(ctx, catalog, o, (*operator).serveHPAs)
+	return runOperator(ctx, catalog, o, func(op *operator, cfg *rest.Config, mgr ctrl.Manager, o Options, measuring *readiness) error {
+		if o.Webhook.Port != 0 {
+			if _, err := addWebhook(ctx, cfg, mgr, catalog, o); err != nil {
+				return err
+			}
+		}
+		return op.serveHPAs(cfg, mgr, o, measuring)
+	})
 }
 
 // RunOperator measures, decides and scales until ctx ends, and tells replicas
@@ -55,6 +62,9 @@ func runOperator(ctx context.Context, catalog scaler.Catalog, o Options, more fu
 	if err := keepTrusted(mgr, o, op.actor); err != nil {
 		return err
 	}
+	if err := keepWebhookTrusted(mgr, o); err != nil {
+		return err
+	}
 	var measuring readiness
 	if err := more(op, cfg, mgr, o, &measuring); err != nil {
 		return err
@@ -66,7 +76,7 @@ func runOperator(ctx context.Context, catalog scaler.Catalog, o Options, more fu
 		return err
 	}
 	ready := func(ctx context.Context) error { return measuring.await(ctx, mgr.GetClient()) }
-	for _, r := range []func(context.Context) error{op.poller.Run, op.loop.Run, releaseStartup, ready} {
+	for _, r := range []func(context.Context) error{op.poller.Run, op.loop.Run, releaseUnused, ready, op.reread(o)} {
 		if err := mgr.Add(manager.RunnableFunc(r)); err != nil {
 			return fmt.Errorf("adding a part of the operator: %w", err)
 		}

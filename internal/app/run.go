@@ -10,6 +10,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/kedago/keda/internal/act"
+	"github.com/kedago/keda/internal/cloudevents"
 	"github.com/kedago/keda/internal/controller"
 	"github.com/kedago/keda/internal/model"
 	"github.com/kedago/keda/internal/poll"
@@ -32,6 +33,7 @@ type operator struct {
 	set    *controller.Set
 
 	actor   *act.Actor
+	emitter *cloudevents.Emitter
 	answers answers
 }
 
@@ -41,8 +43,16 @@ func build(ctx context.Context, cfg *rest.Config, mgr ctrl.Manager, catalog scal
 	if err != nil {
 		return nil, err
 	}
+	rules, err := egressRules(o, cfg)
+	if err != nil {
+		return nil, err
+	}
+	o.HTTP.Egress = rules
 	op := &operator{store: store.New(), pool: pool.New()}
-	op.actor = act.New(mgr.GetClient(), mgr.GetAPIReader(), scales, mgr.GetEventRecorder("keda-operator"))
+	if op.emitter, err = op.newEmitter(mgr, o, rules); err != nil {
+		return nil, err
+	}
+	op.actor = act.New(mgr.GetClient(), mgr.GetAPIReader(), scales, mgr.GetEventRecorder("keda-operator")).WithSink(toldTo(op.emitter))
 	view := clusterView{cached: mgr.GetClient(), live: mgr.GetAPIReader(), eventView: eventView{mgr.GetCache()}}
 	now := time.Now
 	tracker := targets.New(mgr.GetCache(), scales, mgr.GetRESTMapper(), now, func(id targets.ID) { op.set.TargetChanged(id, op.loop.Notify) })
@@ -51,21 +61,21 @@ func build(ctx context.Context, cfg *rest.Config, mgr ctrl.Manager, catalog scal
 	if err != nil {
 		return nil, err
 	}
-	external, err := op.newExternal(mgr, o)
+	external, err := op.newExternal(mgr, o, rules)
 	if err != nil {
 		return nil, err
 	}
 	options := &controller.Options{
-		Client: mgr.GetClient(), Catalog: catalog, Writer: op.actor, Targets: tracker, Store: op.store,
+		Client: mgr.GetClient(), Catalog: catalog, Writer: op.actor, Targets: tracker, Store: op.store, Emitter: op.emitter, Unwatched: o.UnwatchedSecrets,
 		Resolver: &secret.Resolver{
-			Reader: newClusterReader(mgr), External: external, ClusterNamespace: o.ClusterObjectNamespace, Params: parametersOf(catalog),
+			Reader: newClusterReader(mgr), External: external, ClusterNamespace: o.ClusterObjectNamespace, RequireHosts: o.RequireAllowedHosts, Params: parametersOf(catalog),
 		},
 		Log: o.Log, Version: version.Get().Version,
-		Env: func(w *model.Workload, trigger int, identity scaler.Identity) scaler.Env {
+		Env: func(w *model.Workload, trigger int, creds model.Credentials) scaler.Env {
 			return scaler.Env{
 				Log:  o.Log.With("workload", w.Key.String(), "trigger", trigger),
 				Pool: op.pool, Namespace: w.Key.Namespace, Object: w.Key.Name,
-				Cluster: view, Now: now, Identity: identity, HTTP: o.HTTP, ReadFile: reader(external.Files),
+				Cluster: view, Now: now, Identity: creds.Identity, HTTP: limited(o, rules, w, trigger, creds), ReadFile: reader(external.Files),
 			}
 		},
 	}

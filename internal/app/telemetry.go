@@ -58,9 +58,10 @@ func (op *operator) metricsOf() metrics.Source {
 				})
 			})
 		},
-		Resources: op.set.Resources,
-		Decisions: op.loop.Decisions,
-		Answers:   op.answers.read,
+		Resources:    op.set.Resources,
+		Decisions:    op.loop.Decisions,
+		Answers:      op.answers.read,
+		EventSources: eventSources(op.emitter),
 	}
 }
 

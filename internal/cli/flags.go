@@ -42,6 +42,7 @@ func (f *roleFlags) operator() {
 	f.scaling()
 	f.sources()
 	f.credentials()
+	f.security()
 	f.exports()
 }
 
@@ -184,7 +185,6 @@ func (f *roleFlags) sources() {
 	s.IntVar(&o.HTTP.MaxIdle, "http-max-idle-conns", 256, "connections to HTTP sources that are kept although unused")
 	s.IntVar(&o.HTTP.MaxIdlePerHost, "http-max-idle-conns-per-host", 4, "of these, most to one server")
 	s.DurationVar(&o.HTTP.IdleTimeout, "http-idle-conn-timeout", 90*time.Second, "how long an unused connection is kept")
-	s.BoolVar(&o.HTTP.AllowLinkLocal, "allow-link-local", false, "let triggers ask link-local addresses, where clouds serve the credentials of the machine")
 	f.checks = append(f.checks, func() error {
 		if err := tlsVersion("http-min-tls-version", o.HTTP.MinTLS); err != nil {
 			return err
@@ -193,10 +193,20 @@ func (f *roleFlags) sources() {
 	})
 }
 
+func (f *roleFlags) security() {
+	o, s := &f.options, f.groups.FlagSet("Security")
+	s.StringSliceVar(&o.EgressAllow, "egress-allow", nil, "networks, addresses and names, each with or without a port, that triggers may ask although --egress-deny has them or they are refused by default: loopback, link-local with the clouds' metadata, multicast, the API server, the operator itself; e.g. 127.0.0.0/8 or vault.example.org:8200")
+	s.StringSliceVar(&o.EgressDeny, "egress-deny", nil, "networks, addresses and names, each with or without a port, that triggers may not ask, beside those refused by default; e.g. 10.0.0.0/8 or 0.0.0.0/0 with all the rest in --egress-allow")
+	s.BoolVar(&o.RequireAllowedHosts, "require-allowed-hosts", false, "refuse ClusterTriggerAuthentications without the annotation keda.sh/allowed-hosts, which lists the hosts that their credentials may be used for")
+	s.StringSliceVar(&o.IdentityHosts, "pod-identity-hosts", nil, "hosts, e.g. *.amazonaws.com, that the operator's own cloud identity (podIdentity) may be used for; any when empty")
+	f.checks = append(f.checks, func() error { return f.options.CheckEgress() })
+}
+
 func (f *roleFlags) credentials() {
 	o, env, s := &f.options, f.env, f.groups.FlagSet("Credentials")
 	s.StringVar(&o.FileRoot, "filepath-auth-root-path", "", "folder whose files ClusterTriggerAuthentications (filePath) and triggers may name; none when empty")
 	s.DurationVar(&o.SecretRefresh, "secret-refresh-interval", 5*time.Minute, "how often credentials kept in Vault, AWS, Azure, Google Cloud and files are read again")
+	s.BoolVar(&o.UnwatchedSecrets, "no-watch-secrets", false, "do not watch Secrets and ConfigMaps but read them again every --secret-refresh-interval, for roles that name each of them, see keda rbac")
 	s.DurationVar(&o.TokenLife, "service-account-token-expiry", env.duration("KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY", time.Hour),
 		"how long tokens last that are issued for service accounts, 10m to 6h; a new one is got when a fifth is left (KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY)")
 	s.StringSliceVar(&o.VaultAddresses, "vault-addresses", nil, "Vault servers that TriggerAuthentications may name, such as https://vault.example.org:8200; any when empty")

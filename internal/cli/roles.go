@@ -36,7 +36,9 @@ func newAllCommand(catalog scaler.Catalog) *cobra.Command {
 	f.metricsAPI()
 	f.relayServer("0")
 	f.relayClient("")
-	return newRoleCommand("all", "Run the operator and the metrics server in one process", f,
+	f.webhook("webhook-port", 0, "webhook-bind-address")
+	f.webhookTrust()
+	return newRoleCommand("all", "Run all roles in one process", f,
 		func(ctx context.Context, o app.Options) error { return app.RunAll(ctx, catalog, o) })
 }
 
@@ -44,6 +46,7 @@ func newOperatorCommand(catalog scaler.Catalog) *cobra.Command {
 	f := newRoleFlags(os.Getenv)
 	f.operator()
 	f.relayServer(":9666")
+	f.webhookTrust()
 	return newRoleCommand("operator", "Run the operator alone; metrics servers are told by it what to tell HPAs", f,
 		func(ctx context.Context, o app.Options) error { return app.RunOperator(ctx, catalog, o) })
 }
@@ -54,4 +57,12 @@ func newMetricsServerCommand() *cobra.Command {
 	f.relayClient(app.RelayAddressIn("keda-operator", f.env.text("POD_NAMESPACE", "keda"), "cluster.local"))
 	f.ofUpstreamsMetricsServer()
 	return newRoleCommand("metrics-server", "Serve the external metrics API from what an operator tells", f, app.RunMetricsServer)
+}
+
+func newWebhookCommand(catalog scaler.Catalog) *cobra.Command {
+	f := newRoleFlags(os.Getenv)
+	f.webhook("port", 9443, "bind-address")
+	f.webhookTrust()
+	return newRoleCommand("webhook", "Judge objects before the API server stores them", f,
+		func(ctx context.Context, o app.Options) error { return app.RunWebhook(ctx, catalog, o) })
 }

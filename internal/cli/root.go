@@ -53,11 +53,11 @@ func newRoot() *cobra.Command {
 		&cobra.Group{ID: "roles", Title: "Roles in a cluster:"},
 		&cobra.Group{ID: "people", Title: "For people:"},
 	)
-	for _, c := range []*cobra.Command{newAllCommand(catalog), newOperatorCommand(catalog), newMetricsServerCommand()} {
+	for _, c := range []*cobra.Command{newAllCommand(catalog), newOperatorCommand(catalog), newMetricsServerCommand(), newWebhookCommand(catalog)} {
 		c.GroupID = "roles"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{newUpCommand(), newKubectlCommand(), newValidateCommand(catalog)} {
+	for _, c := range []*cobra.Command{newUpCommand(), newKubectlCommand(), newValidateCommand(catalog), newConvertCommand(catalog), newMigrateCommand(catalog), newRBACCommand(catalog)} {
 		c.GroupID = "people"
 		root.AddCommand(c)
 	}

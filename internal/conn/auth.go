@@ -92,6 +92,17 @@ func (a *HTTPAuth) uses(mode string) bool {
 		slices.ContainsFunc(a.modes, func(m string) bool { return strings.EqualFold(m, mode) })
 }
 
+// SetsAuthorization returns a chosen mode that sets the Authorization header,
+// or "" without one.
+func (a *HTTPAuth) SetsAuthorization() string {
+	for _, m := range []string{AuthBasic, AuthBearer, AuthOAuth} {
+		if a.uses(m) {
+			return m
+		}
+	}
+	return ""
+}
+
 // Check finds unknown modes and what the chosen ones lack.
 func (a *HTTPAuth) Check() param.Problems {
 	var ps param.Problems

@@ -41,9 +41,24 @@ type AWS struct {
 // from the container's environment too, which keda.k8s.io does by default.
 func (a *AWS) Params() param.Set {
 	return param.Group("AWS",
-		param.Text("awsRegion", &a.region).From(param.Metadata, param.Auth).Required().Example("eu-west-1").Doc("Region of the service."),
+		a.regionField().Required().Doc("Region of the service."),
 		param.URL("awsEndpoint", &a.endpoint).Example("https://vpce-1a2b.sqs.eu-west-1.vpce.amazonaws.com").
 			Doc("Address of the service where it is not the region's usual one, such as a VPC endpoint or an emulator."),
+	).With(a.keyParams())
+}
+
+// SigningParams declares the group for sources that may be an AWS service and
+// whose address is given otherwise, see OpenAWSSigner.
+func (a *AWS) SigningParams(region string) param.Set {
+	return param.Group("AWS", a.regionField().Doc(region)).With(a.keyParams())
+}
+
+func (a *AWS) regionField() *param.Field {
+	return param.Text("awsRegion", &a.region).From(param.Metadata, param.Auth).Example("eu-west-1")
+}
+
+func (a *AWS) keyParams() param.Set {
+	return param.Group("AWS",
 		param.Secret("awsAccessKeyID", &a.keyID).Alias("awsAccessKeyId").From(param.Auth, param.Env, param.Metadata).NamesEnv("AWS_ACCESS_KEY_ID").
 			IsSet(&a.has.keyID).Doc("Access key ID; together with awsSecretAccessKey."),
 		param.Secret("awsSecretAccessKey", &a.secret).From(param.Auth, param.Env, param.Metadata).NamesEnv("AWS_SECRET_ACCESS_KEY").
@@ -78,6 +93,13 @@ func (a *AWS) Check() param.Problems {
 
 // Region is the service's region.
 func (a *AWS) Region() string { return a.region }
+
+// InRegion is the same with another region.
+func (a *AWS) InRegion(region string) AWS {
+	c := *a
+	c.region = region
+	return c
+}
 
 // awsIdentity is who asks: with the trigger's key pair or as the operator, and
 // through which role.
@@ -154,12 +176,12 @@ func OpenAWS[C any](env scaler.Env, a *AWS, service string, create func(aws.Conf
 	}
 	key := scaler.PoolKey{
 		Driver: "aws-" + service, Credentials: a.digest(who),
-		Address: a.region + " " + at + " timeout=" + awsTimeout(env.HTTP).String() + " " + optionsKey(env.HTTP),
+		Address: a.region + " " + at + " timeout=" + httpTimeout(env.HTTP).String() + " " + optionsKey(env.HTTP),
 	}
 	c.Key = key.Address + " " + key.Credentials
 	// The connections are held by every holder of the client, so they last as
 	// long as it does.
-	connections, release, err := leaseAWSHTTP(env)
+	connections, release, err := leasePlainHTTP(env)
 	if err != nil {
 		return nil, scaler.Misconfigured(err, "preparing an AWS client")
 	}
@@ -179,12 +201,9 @@ func OpenAWS[C any](env scaler.Env, a *AWS, service string, create func(aws.Conf
 	return c, nil
 }
 
-func awsTimeout(o scaler.HTTPOptions) time.Duration {
-	if o.Timeout > 0 {
-		return o.Timeout
-	}
-	return defaultHTTPTimeout
-}
+// awsBodyLimit is the largest answer read, in bytes: records of Kinesis, the
+// largest, have 10 MiB.
+const awsBodyLimit = 32 << 20
 
 // config is the SDK's configuration for one service. A signed request is good
 // for one address only, so redirects are not followed.
@@ -199,7 +218,7 @@ func (a *AWS) config(o scaler.HTTPOptions, who awsIdentity, connections *sharedH
 	config := aws.Config{
 		Region: a.region, Retryer: awsRetryer, Credentials: a.credentials(who, own),
 		HTTPClient: &http.Client{
-			Transport: connections.Transport, Timeout: awsTimeout(o),
+			Transport: limitedTransport{connections.Transport, awsBodyLimit}, Timeout: httpTimeout(o),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
@@ -207,13 +226,6 @@ func (a *AWS) config(o scaler.HTTPOptions, who awsIdentity, connections *sharedH
 		config.BaseEndpoint = aws.String(a.endpoint.String())
 	}
 	return config, nil
-}
-
-// leaseAWSHTTP takes the connections that all plain HTTP sources share.
-func leaseAWSHTTP(env scaler.Env) (*sharedHTTP, func(), error) {
-	plain := &HTTPAuth{}
-	key := scaler.PoolKey{Driver: "http", Address: optionsKey(env.HTTP), Credentials: plain.tlsDigest()}
-	return scaler.Lease(env.Pool, key, func() (*sharedHTTP, error) { return newSharedHTTP(env.HTTP, plain) })
 }
 
 // awsRetryer sends a request again once when its connection failed, as one

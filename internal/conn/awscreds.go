@@ -41,7 +41,7 @@ func (a *AWS) credentials(who awsIdentity, client *awshttp.BuildableClient) aws.
 // connections, as it is used once an hour, and is of the SDK's own kind, or
 // the SDK could not apply the operator's AWS_CA_BUNDLE.
 func awsCredentialsClient(o scaler.HTTPOptions) (*awshttp.BuildableClient, error) {
-	o.AllowLinkLocal, o.DisableKeepAlives = true, true
+	o.Trusted, o.DisableKeepAlives = true, true
 	shared, err := newSharedHTTP(o, &HTTPAuth{})
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func awsCredentialsClient(o scaler.HTTPOptions) (*awshttp.BuildableClient, error
 	if !ok {
 		return nil, errors.New("the transport is of an unknown kind")
 	}
-	return awshttp.NewBuildableClient().WithTimeout(awsTimeout(o)).WithTransportOptions(func(t *http.Transport) {
+	return awshttp.NewBuildableClient().WithTimeout(httpTimeout(o)).WithTransportOptions(func(t *http.Transport) {
 		t.Proxy, t.DialContext, t.TLSClientConfig = own.Proxy, own.DialContext, own.TLSClientConfig
 		t.TLSHandshakeTimeout, t.DisableKeepAlives = own.TLSHandshakeTimeout, own.DisableKeepAlives
 	}), nil

@@ -58,7 +58,7 @@ func OpenAzureCredential(env scaler.Env, authorityHost string) (*AzureCredential
 	}
 	c := &AzureCredential{release: []func(){release}}
 	key := scaler.PoolKey{
-		Driver: "azure-identity", Address: "timeout=" + awsTimeout(env.HTTP).String() + " " + optionsKey(env.HTTP),
+		Driver: "azure-identity", Address: "timeout=" + httpTimeout(env.HTTP).String() + " " + optionsKey(env.HTTP),
 		Credentials: Digest("workload", who.client, who.tenant, who.authority, who.file),
 	}
 	c.Key = key.Address + " " + key.Credentials

@@ -28,6 +28,8 @@ const (
 	// AzurePostgreSQL stands for the open source databases, whose tokens have
 	// one audience.
 	AzurePostgreSQL AzureService = "postgresql"
+	// AzureSQL is Azure SQL in all its forms.
+	AzureSQL AzureService = "sql"
 )
 
 // azurePrivate is the value of cloud for clouds of one's own.
@@ -41,7 +43,7 @@ func azureCloudNames() []string {
 // azureEnvironment is where one cloud has its services, as the environments
 // of Azure's own SDKs say.
 type azureEnvironment struct {
-	authority, storage, serviceBus, vault, prometheus, postgresql string
+	authority, storage, serviceBus, vault, prometheus, postgresql, sql string
 }
 
 func azureEnvironmentOf(cloud string) azureEnvironment {
@@ -50,16 +52,19 @@ func azureEnvironmentOf(cloud string) azureEnvironment {
 		return azureEnvironment{
 			authority: "https://login.microsoftonline.us/", storage: "core.usgovcloudapi.net", serviceBus: "servicebus.usgovcloudapi.net",
 			vault: "vault.usgovcloudapi.net", prometheus: "https://prometheus.monitor.azure.us", postgresql: "https://ossrdbms-aad.database.usgovcloudapi.net",
+			sql: "database.usgovcloudapi.net",
 		}
 	case "AzureChinaCloud":
 		return azureEnvironment{
 			authority: "https://login.chinacloudapi.cn/", storage: "core.chinacloudapi.cn", serviceBus: "servicebus.chinacloudapi.cn",
 			vault: "vault.azure.cn", prometheus: "https://prometheus.monitor.azure.cn", postgresql: "https://ossrdbms-aad.database.chinacloudapi.cn",
+			sql: "database.chinacloudapi.cn",
 		}
 	}
 	return azureEnvironment{
 		authority: "https://login.microsoftonline.com/", storage: "core.windows.net", serviceBus: "servicebus.windows.net",
 		vault: "vault.azure.net", prometheus: "https://prometheus.monitor.azure.com", postgresql: "https://ossrdbms-aad.database.windows.net",
+		sql: "database.windows.net",
 	}
 }
 
@@ -164,6 +169,8 @@ func (c *AzureCloud) Scope(service AzureService) string {
 		return e.prometheus + "/.default"
 	case AzurePostgreSQL:
 		return e.postgresql + "/.default"
+	case AzureSQL:
+		return "https://" + e.sql + "/.default"
 	}
 	return ""
 }

@@ -22,12 +22,12 @@ const azureBodyLimit = 32 << 20
 // and one more try when a connection failed. release gives the connections
 // back; the caller calls it once the client is not used any more.
 func AzureClientOptions(env scaler.Env) (o azcore.ClientOptions, release func(), err error) {
-	shared, release, err := leaseAWSHTTP(env)
+	shared, release, err := leasePlainHTTP(env)
 	if err != nil {
 		return o, nil, scaler.Misconfigured(err, "preparing an Azure client")
 	}
 	o.Transport = &azureTransport{client: http.Client{
-		Transport: shared.Transport, Timeout: awsTimeout(env.HTTP),
+		Transport: shared.Transport, Timeout: httpTimeout(env.HTTP),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	o.Telemetry = policy.TelemetryOptions{ApplicationID: "keda"}
@@ -40,10 +40,10 @@ func AzureClientOptions(env scaler.Env) (o azcore.ClientOptions, release func(),
 // not waited for twice; for anything else the next poll is soon enough.
 func azureAgain(_ *http.Response, err error) bool {
 	var own *scaler.Error
-	var elsewhere *linkLocalError
+	var refused *scaler.RefusedError
 	var late interface{ Timeout() bool }
 	switch {
-	case err == nil, errors.As(err, &own), errors.As(err, &elsewhere), errors.Is(err, context.Canceled):
+	case err == nil, errors.As(err, &own), errors.As(err, &refused), errors.Is(err, context.Canceled):
 		return false
 	case errors.As(err, &late) && late.Timeout():
 		return false

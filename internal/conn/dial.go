@@ -3,25 +3,13 @@ package conn
 import (
 	"context"
 	"crypto/tls"
-	"net"
 	"net/url"
-	"time"
 
 	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
 )
-
-// Dialer returns the dialer of clients that speak protocols of their own. It
-// keeps away from link-local addresses as HTTP clients do.
-func Dialer(o scaler.HTTPOptions) *net.Dialer {
-	d := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
-	if !o.AllowLinkLocal {
-		d.Control = refuseLinkLocal
-	}
-	return d
-}
 
 // ClientTLS returns a trigger's TLS settings with the operator-wide ones
 // applied, or nil when the trigger's switch is off.

@@ -29,22 +29,34 @@ type GCP struct {
 	key, envKey   param.Hidden
 	file, envFile string
 	endpoint      *url.URL
+	has           struct{ key, file, envKey, envFile bool }
 }
 
 // Params declares the group. Names are upstream's, except endpoint.
 func (g *GCP) Params() param.Set {
-	return param.Group("Google Cloud",
-		param.Secret("GoogleApplicationCredentials", &g.key).Doc("Key of a service account, as the JSON text that Google Cloud gives."),
-		param.Text("GoogleApplicationCredentialsFile", &g.file).From(param.Auth).
-			Doc("File with the key, below the folder that the operator opened to triggers."),
-		param.Secret("credentials", &g.envKey).From(param.Env, param.Metadata).NamesEnv("").
-			Doc("Key of a service account, as JSON text; usually by credentialsFromEnv, the name of a variable of the container."),
-		param.Text("credentialsFromEnvFile", &g.envFile).NamesVariable().
-			Doc("Name of a variable of the container that holds the name of a file with the key, below the folder that the operator opened to triggers."),
+	return g.KeyParams().With(param.Group("Google Cloud",
 		param.URL("endpoint", &g.endpoint).Example("https://monitoring-keda.p.googleapis.com").
 			Doc("Address of the service where it is not the usual one, such as a private endpoint or an emulator; with a podIdentity it must be of googleapis.com. Without any credentials requests to it are anonymous."),
+	))
+}
+
+// KeyParams declares only who asks, for services whose address is given
+// otherwise, see OpenGCPBearer.
+func (g *GCP) KeyParams() param.Set {
+	return param.Group("Google Cloud",
+		param.Secret("GoogleApplicationCredentials", &g.key).IsSet(&g.has.key).Doc("Key of a service account, as the JSON text that Google Cloud gives."),
+		param.Text("GoogleApplicationCredentialsFile", &g.file).From(param.Auth).IsSet(&g.has.file).
+			Doc("File with the key, below the folder that the operator opened to triggers."),
+		param.Secret("credentials", &g.envKey).From(param.Env, param.Metadata).NamesEnv("").IsSet(&g.has.envKey).
+			Doc("Key of a service account, as JSON text; usually by credentialsFromEnv, the name of a variable of the container."),
+		param.Text("credentialsFromEnvFile", &g.envFile).NamesVariable().IsSet(&g.has.envFile).
+			Doc("Name of a variable of the container that holds the name of a file with the key, below the folder that the operator opened to triggers."),
 	)
 }
+
+// Given says whether there is a key, or will be once the authenticationRef is
+// resolved.
+func (g *GCP) Given() bool { return g.has.key || g.has.file || g.has.envKey || g.has.envFile }
 
 // Check finds keys that can't be used, without echoing them.
 func (g *GCP) Check() param.Problems {
@@ -121,6 +133,14 @@ func (w gcpIdentity) anonymous() bool { return w.key.IsZero() && w.file == "" &&
 
 func (w gcpIdentity) digest() string {
 	return Digest(w.key.Reveal(), w.file, fmt.Sprint(w.operator), w.as)
+}
+
+// check refuses a file where the operator opened no folder.
+func (w gcpIdentity) check(env scaler.Env) error {
+	if w.file != "" && env.ReadFile == nil {
+		return scaler.Misconfigured(nil, "found a file with Google Cloud credentials, but the operator opened no folder to triggers (--filepath-auth-root-path); expected the key in a Secret, as GoogleApplicationCredentials of the authenticationRef")
+	}
+	return nil
 }
 
 var gcpAccountForm = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]*@[a-zA-Z0-9.-]+\.gserviceaccount\.com$`)
@@ -205,8 +225,8 @@ func OpenGCP[C any](env scaler.Env, g *GCP, s GCPService, create func(context.Co
 	if err != nil {
 		return nil, err
 	}
-	if who.file != "" && env.ReadFile == nil {
-		return nil, scaler.Misconfigured(nil, "found a file with Google Cloud credentials, but the operator opened no folder to triggers (--filepath-auth-root-path); expected the key in a Secret, as GoogleApplicationCredentials of the authenticationRef")
+	if err := who.check(env); err != nil {
+		return nil, err
 	}
 	c := &GCPClient[C]{Host: s.Name + ".googleapis.com"}
 	at := &url.URL{Scheme: "https", Host: c.Host}
@@ -217,22 +237,20 @@ func OpenGCP[C any](env scaler.Env, g *GCP, s GCPService, create func(context.Co
 	at.Path = "/" + strings.TrimLeft(at.Path, "/")
 	// All holders of the client hold connections and tokens too, so those last
 	// as long as it does.
-	connections, release, err := leaseAWSHTTP(env)
+	connections, release, err := leasePlainHTTP(env)
 	if err != nil {
 		return nil, scaler.Misconfigured(err, "preparing a Google Cloud client")
 	}
 	c.release = append(c.release, release)
-	common := "timeout=" + awsTimeout(env.HTTP).String() + " " + optionsKey(env.HTTP)
 	if !who.anonymous() {
-		key := scaler.PoolKey{Driver: "gcp-identity", Address: strings.Join(s.Scopes, ",") + " " + common, Credentials: who.digest()}
-		c.tokens, release, err = scaler.Lease(env.Pool, key, func() (*gcpTokens, error) { return newGCPTokens(env, who, s.Scopes, connections.Transport) })
+		c.tokens, release, err = leaseGCPTokens(env, who, s.Scopes, connections.Transport)
 		if err != nil {
 			_ = c.Close()
-			return nil, scaler.Misconfigured(err, "preparing a Google Cloud client")
+			return nil, err
 		}
 		c.release = append(c.release, release)
 	}
-	key := scaler.PoolKey{Driver: "gcp-" + s.Name, Address: at.Redacted() + " " + common, Credentials: who.digest()}
+	key := scaler.PoolKey{Driver: "gcp-" + s.Name, Address: at.Redacted() + " " + gcpCommonKey(env), Credentials: who.digest()}
 	c.Key = key.Address + " " + key.Credentials
 	c.API, release, err = scaler.Lease(env.Pool, key, func() (C, error) {
 		return create(context.Background(), option.WithHTTPClient(gcpHTTP(env.HTTP, connections.Transport, c.tokens)), option.WithEndpoint(at.String()))
@@ -245,11 +263,26 @@ func OpenGCP[C any](env scaler.Env, g *GCP, s GCPService, create func(context.Co
 	return c, nil
 }
 
+// leaseGCPTokens takes the tokens of an identity from the pool.
+func leaseGCPTokens(env scaler.Env, who gcpIdentity, scopes []string, base http.RoundTripper) (*gcpTokens, func(), error) {
+	key := scaler.PoolKey{Driver: "gcp-identity", Address: strings.Join(scopes, ",") + " " + gcpCommonKey(env), Credentials: who.digest()}
+	tokens, release, err := scaler.Lease(env.Pool, key, func() (*gcpTokens, error) { return newGCPTokens(env, who, scopes, base) })
+	if err != nil {
+		return nil, nil, scaler.Misconfigured(err, "preparing Google Cloud credentials")
+	}
+	return tokens, release, nil
+}
+
+// gcpCommonKey names the operator-wide settings that change a client.
+func gcpCommonKey(env scaler.Env) string {
+	return "timeout=" + httpTimeout(env.HTTP).String() + " " + optionsKey(env.HTTP)
+}
+
 // gcpHTTP is a client whose requests carry tokens. It follows no redirects,
 // which would take the tokens elsewhere.
 func gcpHTTP(o scaler.HTTPOptions, base http.RoundTripper, tokens *gcpTokens) *http.Client {
 	return &http.Client{
-		Transport: &gcpTransport{base: base, tokens: tokens}, Timeout: awsTimeout(o),
+		Transport: &gcpTransport{base: base, tokens: tokens}, Timeout: httpTimeout(o),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

@@ -51,7 +51,7 @@ type gcpTokens struct {
 // newGCPTokens does no I/O. The operator's own credentials may come from a
 // link-local address, since no trigger says where they are; a key's may not.
 func newGCPTokens(env scaler.Env, who gcpIdentity, scopes []string, base http.RoundTripper) (*gcpTokens, error) {
-	t := &gcpTokens{who: who, scopes: scopes, base: base, limit: awsTimeout(env.HTTP), read: env.ReadFile, iam: gcpImpersonation}
+	t := &gcpTokens{who: who, scopes: scopes, base: base, limit: httpTimeout(env.HTTP), read: env.ReadFile, iam: gcpImpersonation}
 	if !who.key.IsZero() {
 		if err := checkGCPKey([]byte(who.key.Reveal())); err != nil {
 			return nil, err
@@ -59,7 +59,7 @@ func newGCPTokens(env scaler.Env, who gcpIdentity, scopes []string, base http.Ro
 	}
 	if who.operator {
 		o := env.HTTP
-		o.AllowLinkLocal, o.DisableKeepAlives = true, true
+		o.Trusted, o.DisableKeepAlives = true, true
 		own, err := newSharedHTTP(o, &HTTPAuth{})
 		if err != nil {
 			return nil, err

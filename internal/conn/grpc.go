@@ -56,12 +56,17 @@ func newGRPC(o scaler.HTTPOptions, address string, settings *tls.Config) (*GRPC,
 	if settings != nil {
 		creds = credentials.NewTLS(settings)
 	}
-	dialer := Dialer(o)
+	network := NewNetwork(o)
 	var err error
 	g.ClientConn, err = grpc.NewClient(address,
 		grpc.WithTransportCredentials(&observedCredentials{TransportCredentials: creds, note: g.note}),
 		grpc.WithContextDialer(func(ctx context.Context, at string) (net.Conn, error) {
-			c, err := dialer.DialContext(ctx, "tcp", at)
+			// gRPC resolves the name, and dials what it resolves to.
+			err := network.judgeName(strings.TrimPrefix(address, "dns:///"))
+			var c net.Conn
+			if err == nil {
+				c, err = network.dialResolved(ctx, "tcp", at)
+			}
 			if err != nil {
 				g.note(err)
 			}

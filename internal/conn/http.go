@@ -29,6 +29,9 @@ type HTTPSettings struct {
 	Timeout time.Duration
 	// BodyLimit is the largest answer read, in bytes; 1 MiB when 0.
 	BodyLimit int64
+	// Identity proves who asks in a cloud's way; nil without one. OpenHTTP owns
+	// it, also when it fails.
+	Identity HTTPIdentity
 }
 
 // TimeoutParam declares the parameter timeout of HTTP scalers.
@@ -42,7 +45,8 @@ func TimeoutParam(dst *time.Duration) *param.Field {
 type HTTPClient struct {
 	shared  *sharedHTTP
 	auth    *HTTPAuth
-	tokens  *tokenCache // nil without OAuth
+	tokens  *tokenCache  // nil without OAuth
+	cloud   HTTPIdentity // nil without one
 	now     func() time.Time
 	timeout time.Duration
 	limit   int64
@@ -59,7 +63,10 @@ type Answer struct {
 // OpenHTTP takes a client from the pool. It does no network I/O. The caller
 // closes it. auth must stay unchanged until then.
 func OpenHTTP(env scaler.Env, auth *HTTPAuth, s HTTPSettings) (*HTTPClient, error) {
-	c := &HTTPClient{auth: auth, now: env.Now, timeout: s.Timeout, limit: s.BodyLimit}
+	c := &HTTPClient{auth: auth, cloud: s.Identity, now: env.Now, timeout: s.Timeout, limit: s.BodyLimit}
+	if c.cloud != nil {
+		c.release = append(c.release, c.cloud.Close)
+	}
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -75,9 +82,10 @@ func OpenHTTP(env scaler.Env, auth *HTTPAuth, s HTTPSettings) (*HTTPClient, erro
 	key := scaler.PoolKey{Driver: "http", Address: optionsKey(env.HTTP), Credentials: auth.tlsDigest()}
 	shared, release, err := scaler.Lease(env.Pool, key, func() (*sharedHTTP, error) { return newSharedHTTP(env.HTTP, auth) })
 	if err != nil {
+		_ = c.Close()
 		return nil, scaler.Misconfigured(err, "preparing an HTTP client")
 	}
-	c.shared, c.release = shared, []func(){release}
+	c.shared, c.release = shared, append(c.release, release)
 	if !auth.uses(AuthOAuth) {
 		return c, nil
 	}
@@ -118,6 +126,11 @@ func (c *HTTPClient) Do(ctx context.Context, req *http.Request, doing string) (A
 	if err := c.auth.apply(ctx, req, c.tokens); err != nil {
 		return Answer{}, err
 	}
+	if c.cloud != nil {
+		if err := c.cloud.Sign(ctx, req); err != nil {
+			return Answer{}, err
+		}
+	}
 	resp, err := c.shared.Do(req)
 	if err != nil {
 		return Answer{}, networkError(err, doing)
@@ -130,10 +143,20 @@ func (c *HTTPClient) Do(ctx context.Context, req *http.Request, doing string) (A
 	if int64(len(body)) > c.limit {
 		return Answer{}, scaler.BadAnswer(fmt.Errorf("the answer is larger than %d bytes", c.limit), "%s", doing)
 	}
-	if resp.StatusCode == http.StatusUnauthorized && c.tokens != nil {
-		c.tokens.drop()
+	if resp.StatusCode == http.StatusUnauthorized {
+		c.refused(req)
 	}
 	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
+}
+
+// refused makes the next request carry another token.
+func (c *HTTPClient) refused(req *http.Request) {
+	if c.tokens != nil {
+		c.tokens.drop()
+	}
+	if c.cloud != nil {
+		c.cloud.Refused(req)
+	}
 }
 
 // GetBody asks for u and returns the body of a 2xx answer; any other status
@@ -193,12 +216,14 @@ func networkError(err error, doing string) error {
 		err = at.Err
 	}
 	var elsewhere *redirectError
-	var link *linkLocalError
+	var refused *scaler.RefusedError
 	var certificate *tls.CertificateVerificationError
 	var authority x509.UnknownAuthorityError
 	var op *net.OpError
 	switch {
-	case errors.As(err, &elsewhere), errors.As(err, &link), errors.As(err, &certificate), errors.As(err, &authority):
+	case errors.As(err, &refused):
+		return scaler.Misconfigured(refused, "%s", doing)
+	case errors.As(err, &elsewhere), errors.As(err, &certificate), errors.As(err, &authority):
 		return scaler.Misconfigured(err, "%s", doing)
 	case errors.As(err, &op) && op.Op == "remote error": // a TLS alert: the server refused our certificate
 		return scaler.Denied(err, "%s", doing)

@@ -227,10 +227,10 @@ func TestTimeLimits(t *testing.T) {
 
 func TestLinkLocalIsRefused(t *testing.T) {
 	for address, refused := range map[string]bool{
-		"169.254.169.254:80": true, "[fe80::1%eth0]:80": true, "[::ffff:169.254.169.254]:80": true,
+		"169.254.169.254:80": true, "[fe80::1%eth0]:80": true, "[::ffff:169.254.169.254]:80": true, "/var/run/socket": true,
 		"127.0.0.1:80": false, "10.0.0.1:80": false, "[2001:db8::1]:80": false,
 	} {
-		if got := refuseLinkLocal("tcp", address, nil) != nil; got != refused {
+		if got := NewNetwork(scaler.HTTPOptions{}).judge(t.Context(), "tcp", address) != nil; got != refused {
 			t.Errorf("%s: refused %t, want %t", address, got, refused)
 		}
 	}

@@ -6,15 +6,12 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/kedago/keda/pkg/scaler"
@@ -31,7 +28,7 @@ func (s *sharedHTTP) Close() error {
 
 // optionsKey names the operator-wide settings that change a client.
 func optionsKey(o scaler.HTTPOptions) string {
-	return fmt.Sprintf("keepalive=%t ca=%s tls=%s linklocal=%t", !o.DisableKeepAlives, strings.Join(o.CAFiles, ","), o.MinTLS, o.AllowLinkLocal)
+	return fmt.Sprintf("keepalive=%t ca=%s tls=%s egress=%s", !o.DisableKeepAlives, strings.Join(o.CAFiles, ","), o.MinTLS, egressKey(o))
 }
 
 func newSharedHTTP(o scaler.HTTPOptions, auth *HTTPAuth) (*sharedHTTP, error) {
@@ -48,15 +45,12 @@ func newSharedHTTP(o scaler.HTTPOptions, auth *HTTPAuth) (*sharedHTTP, error) {
 	if err := trust(config, o.CAFiles); err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	if !o.AllowLinkLocal {
-		dialer.Control = refuseLinkLocal
-	}
+	network := NewNetwork(o)
 	return &sharedHTTP{&http.Client{
 		CheckRedirect: sameServer,
 		Transport: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           dialer.DialContext,
+			Proxy:                 network.proxy,
+			DialContext:           network.dialResolved,
 			TLSClientConfig:       config,
 			TLSHandshakeTimeout:   10 * time.Second,
 			ForceAttemptHTTP2:     true,
@@ -66,6 +60,8 @@ func newSharedHTTP(o scaler.HTTPOptions, auth *HTTPAuth) (*sharedHTTP, error) {
 			MaxConnsPerHost:       16,
 			IdleConnTimeout:       cmp.Or(o.IdleTimeout, 90*time.Second),
 			ExpectContinueTimeout: time.Second,
+			// Go's own limit is ten times as much.
+			MaxResponseHeaderBytes: 1 << 20,
 		},
 	}}, nil
 }
@@ -187,21 +183,4 @@ func portOf(u *url.URL) string {
 		return "443"
 	}
 	return "80"
-}
-
-// linkLocalError is a connection to a link-local address, see
-// scaler.HTTPOptions.AllowLinkLocal.
-type linkLocalError struct{ address string }
-
-func (e *linkLocalError) Error() string {
-	return e.address + " is a link-local address, which triggers may not ask"
-}
-
-// refuseLinkLocal runs after name resolution and before each connection.
-func refuseLinkLocal(_, address string, _ syscall.RawConn) error {
-	at, err := netip.ParseAddrPort(address)
-	if err == nil && at.Addr().Unmap().IsLinkLocalUnicast() {
-		return &linkLocalError{address}
-	}
-	return nil
 }

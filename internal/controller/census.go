@@ -32,6 +32,7 @@ func (c *census) remove(k model.Key) {
 var resourceTypes = map[string]string{
 	model.KindScaledObject: "scaled_object", model.KindScaledJob: "scaled_job",
 	model.KindTriggerAuthentication: "trigger_authentication", model.KindClusterTriggerAuthentication: "cluster_trigger_authentication",
+	model.KindCloudEventSource: "cloudevent_source", model.KindClusterCloudEventSource: "cloudevent_source",
 }
 
 // Resources calls f with the number of objects of each kind and namespace.

@@ -158,7 +158,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w.Set = NewSet(&Options{
 		Client: c, Catalog: catalog, Resolver: w.resolver, Poller: w.poller, Loop: w.loop, Targets: w.targets, Store: w.store,
 		Writer: writer{act.New(c, c, &scalefake.FakeScaleClient{}, w.events), w.scaled},
-		Env:    func(*model.Workload, int, scaler.Identity) scaler.Env { return scaler.Env{} },
+		Env:    func(*model.Workload, int, model.Credentials) scaler.Env { return scaler.Env{} },
 		Log:    slog.New(slog.DiscardHandler), Version: "v0",
 	})
 	w.watch.cache = caches{w.caches}

@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -42,9 +43,11 @@ type Writer interface {
 	Event(about runtime.Object, eventType, reason, message string)
 }
 
-// Resolver resolves what a trigger's authenticationRef and environment give.
+// Resolver resolves what a trigger's authenticationRef and environment give,
+// and what that of a source of CloudEvents does.
 type Resolver interface {
 	Resolve(ctx context.Context, w *model.Workload, trigger int) (model.Credentials, param.Problems)
+	ResolveSource(ctx context.Context, src *model.EventSource) (model.Credentials, param.Problems)
 }
 
 // Poller measures triggers.
@@ -66,7 +69,7 @@ type Targets interface {
 	Get(ctx context.Context, id targets.ID) (targets.Scale, error)
 }
 
-// Options are what all reconcilers share; all are required.
+// Options are what all reconcilers share; all are required but Emitter.
 type Options struct {
 	Client   client.Client
 	Catalog  scaler.Catalog
@@ -76,8 +79,12 @@ type Options struct {
 	Store    *store.Store
 	Loop     Loop
 	Targets  Targets
+	// Emitter sends events on; nil for none.
+	Emitter Emitter
+	// Unwatched keeps from watching Secrets and ConfigMaps, see RereadEvery.
+	Unwatched bool
 	// Env makes a scaler's surroundings.
-	Env     func(w *model.Workload, trigger int, identity scaler.Identity) scaler.Env
+	Env     func(w *model.Workload, trigger int, credentials model.Credentials) scaler.Env
 	Log     *slog.Logger
 	Version string
 }
@@ -90,7 +97,8 @@ type reconciler struct {
 	watch *referenceWatch
 	again func(model.Key) // queues a workload of any kind
 
-	census *census
+	census    *census
+	unwritten unwritten
 }
 
 // Reconcile implements reconcile.Reconciler.
@@ -119,6 +127,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // forget drops everything known of an object that has gone.
 func (r *reconciler) forget(key model.Key) {
 	r.census.remove(key)
+	r.unwritten.written(key)
 	r.Poller.Remove(key)
 	r.Loop.Remove(key)
 	r.Store.Remove(key)
@@ -270,7 +279,7 @@ func (r *reconciler) triggers(w *model.Workload, p *plan) []poll.Trigger {
 		out[i] = poll.Trigger{
 			Identity: identity(w, i, cfg, p.creds[i].Digest),
 			Kind:     t.Type, Config: cfg,
-			Env:      r.Env(w, i, p.creds[i].Identity),
+			Env:      r.Env(w, i, p.creds[i]),
 			Interval: w.PollingInterval, Activation: p.prepared.Metrics[i].Activation,
 		}
 	}
@@ -354,10 +363,12 @@ func (r *reconciler) writeStatus(ctx context.Context, key model.Key, before, aft
 	if !obj.GetDeletionTimestamp().IsZero() {
 		return nil
 	}
+	evs = r.unwritten.news(key, evs)
 	for _, e := range evs {
 		r.Writer.Event(obj, e.Type, e.Reason, e.Message)
 	}
 	if decide.Equal(before, after) {
+		r.unwritten.written(key)
 		return nil
 	}
 	// The cache may not show our last write yet, so the patch is made from
@@ -365,5 +376,12 @@ func (r *reconciler) writeStatus(ctx context.Context, key model.Key, before, aft
 	was := obj.DeepCopyObject().(client.Object)
 	r.kind.SetStatus(was, before)
 	r.kind.SetStatus(obj, after)
-	return r.Writer.PatchStatus(ctx, was, obj)
+	err := r.Writer.PatchStatus(ctx, was, obj)
+	switch {
+	case err == nil:
+		r.unwritten.written(key)
+	case ctx.Err() == nil && r.unwritten.failed(key, evs):
+		r.Writer.Event(obj, corev1.EventTypeWarning, key.Kind+"UpdateFailed", shorten(err.Error(), mostConditionMessage))
+	}
+	return err
 }

@@ -29,7 +29,9 @@ type Set struct {
 	queues      map[kindKey]chan event.GenericEvent
 	watch       *referenceWatch
 	auths       []*authReconciler
-	census      census
+	// eventSources is empty without an emitter.
+	eventSources []*eventSourceReconciler
+	census       census
 }
 
 type kindKey struct {
@@ -42,7 +44,7 @@ func keyOf(k model.Key) kindKey { return kindKey{k.Group, k.Kind} }
 // NewSet makes the reconcilers. The options' Loop and Poller may still be unset.
 func NewSet(o *Options) *Set {
 	s := &Set{index: newIndex(), reconcilers: map[kindKey]*reconciler{}, queues: map[kindKey]chan event.GenericEvent{}}
-	s.watch = &referenceWatch{changed: s.ReferenceChanged, started: map[string]bool{}}
+	s.watch = &referenceWatch{changed: s.ReferenceChanged, started: map[string]bool{}, unwatched: o.Unwatched}
 	for _, k := range Kinds() {
 		key := kindKey{k.Group, k.Name}
 		s.queues[key] = make(chan event.GenericEvent, queueLength)
@@ -53,6 +55,15 @@ func NewSet(o *Options) *Set {
 			Options: o, kind: k, index: s.index, census: &s.census, now: time.Now,
 			queue: make(chan event.GenericEvent, queueLength), seen: map[client.ObjectKey]seenAuth{},
 		})
+	}
+	if o.Emitter != nil {
+		for _, k := range eventSourceKinds() {
+			q := make(chan event.GenericEvent, queueLength)
+			s.queues[kindKey{model.GroupEventing, k.name}] = q
+			s.eventSources = append(s.eventSources, &eventSourceReconciler{
+				Options: o, kind: k, index: s.index, watch: s.watch, census: &s.census, again: s.Again, queue: q, now: time.Now,
+			})
+		}
 	}
 	o.Store.OnTarget(s.Again)
 	return s
@@ -88,7 +99,7 @@ func (s *Set) Register(mgr ctrl.Manager, objects, jobs int) error {
 			return fmt.Errorf("registering the controller of %s %s: %w", k.Group, k.Name, err)
 		}
 	}
-	return nil
+	return s.registerEventSources(mgr)
 }
 
 // used tells the controller of an auth object that its users have changed.
@@ -143,8 +154,9 @@ func (s *Set) WriteStatus(ctx context.Context, key model.Key, before, after mode
 // referenceWatch watches the metadata of Secrets, ConfigMaps and auth objects,
 // each kind from its first use on.
 type referenceWatch struct {
-	cache   cache.Cache
-	changed func(model.Reference)
+	cache     cache.Cache
+	changed   func(model.Reference)
+	unwatched bool // Secrets and ConfigMaps are read by name only
 
 	mu      sync.Mutex
 	started map[string]bool
@@ -154,7 +166,7 @@ type referenceWatch struct {
 func (w *referenceWatch) start(ctx context.Context, r model.Reference) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.started[r.Kind] {
+	if w.started[r.Kind] || w.unwatched && readByName(r.Kind) {
 		return nil
 	}
 	kinds, ok := referenceKinds[r.Kind]

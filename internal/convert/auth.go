@@ -1,6 +1,8 @@
 package convert
 
 import (
+	"strings"
+
 	firstv1 "github.com/kedago/keda/api/keda.k8s.io/v1alpha1"
 	kedav1 "github.com/kedago/keda/api/keda.sh/v1alpha1"
 	"github.com/kedago/keda/internal/model"
@@ -26,6 +28,9 @@ func Auth(o *kedav1.TriggerAuthentication) *model.AuthSpec { return authSpec(&o.
 func ClusterAuth(o *kedav1.ClusterTriggerAuthentication) *model.AuthSpec {
 	a := authSpec(&o.Spec)
 	a.ClusterWide = true
+	if text, ok := o.Annotations[model.AllowedHostsAnnotation]; ok {
+		a.Hosts = &model.Hosts{List: strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) })}
+	}
 	return a
 }
 

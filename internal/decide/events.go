@@ -23,6 +23,8 @@ const (
 	eventDeactivationFailed = "KEDAScaleTargetDeactivationFailed"
 	eventScalerFailed       = "KEDAScalerFailed"
 	eventSourceFailed       = "KEDAMetricSourceFailed"
+	eventScalersStarted     = "KEDAScalersStarted"
+	eventScalersStopped     = "KEDAScalersStopped"
 )
 
 // Events tells what has changed between two statuses, and that the decision
@@ -34,6 +36,7 @@ func Events(before, after model.Status, w *model.Workload, d model.Decision, wri
 	if d.Writes() {
 		scaled(add, before, after, w, d, writeErr)
 	}
+	scalersEvent(add, before, after, w.Key.Kind)
 	readyEvent(add, before, after, w.Key.Kind)
 	pausedEvent(add, before, after, w.Key.Kind)
 	fallbackEvent(add, before, after, w.Key.Kind)
@@ -72,6 +75,24 @@ func changed(before, after model.Status, t string) bool {
 	a, _ := before.Condition(t)
 	b, _ := after.Condition(t)
 	return a.Status != b.Status || a.Reason != b.Reason || a.Message != b.Message
+}
+
+// scalersEvent tells that the object's sources are, or are no longer, asked.
+func scalersEvent(add adder, before, after model.Status, kind string) {
+	switch was, is := asks(before, kind), asks(after, kind); {
+	case is && !was:
+		add(corev1.EventTypeNormal, eventScalersStarted, "Started to watch the triggers")
+	case was && !is:
+		add(corev1.EventTypeNormal, eventScalersStopped, "Stopped to watch the triggers")
+	}
+}
+
+// asks says whether a status is of an object whose sources are asked: one that
+// has been checked, and is not paused.
+func asks(s model.Status, kind string) bool {
+	ready, ok := s.Condition(model.ConditionReady)
+	paused, _ := s.Condition(model.ConditionPaused)
+	return ok && ready.Reason != kind+suffixCheckFailed && ready.Reason != reasonAuthFailed && paused.Status != statusTrue
 }
 
 func readyEvent(add adder, before, after model.Status, kind string) {

@@ -22,13 +22,20 @@ func TestEvents(t *testing.T) {
 		si.HPA = HPAView{Known: true, Status: "False", Reason: "FailedGetExternalMetric", Message: "no metric"}
 	}
 
+	started := Event{"Normal", "KEDAScalersStarted", "Started to watch the triggers"}
+	stopped := Event{"Normal", "KEDAScalersStopped", "Stopped to watch the triggers"}
+	unchecked := statusOf(model.Status{}, with(input(workload(), 0), func(in *Input) { in.Blocked = true }))
+	unresolved := statusOf(model.Status{}, with(input(workload(), 0), func(in *Input) { in.Blocked = true }), func(si *StatusInput) {
+		si.Problems = param.Problems{{Path: "spec.triggers[0].authenticationRef", Severity: param.Error, Message: "gone"}}
+	})
+
 	for name, c := range map[string]struct {
 		before model.Status
 		in     Input
 		change func(*StatusInput)
 		want   []Event
 	}{
-		"a new object": {model.Status{}, input(workload(), 0, good(0)), nil, []Event{{"Normal", "ScaledObjectReady", "ScaledObject is ready for scaling"}}},
+		"a new object": {model.Status{}, input(workload(), 0, good(0)), nil, []Event{started, {"Normal", "ScaledObjectReady", "ScaledObject is ready for scaling"}}},
 		"at rest":      {ready, input(workload(), 0, good(0)), nil, nil},
 		"activated":    {ready, input(workload(), 0, good(1)), nil, []Event{{"Normal", "KEDAScaleTargetActivated", "Scaled apps/v1.Deployment shop/worker from 0 to 1, triggered by redis"}}},
 		"jumped":       {ready, input(workload(), 0, good(500)), nil, []Event{{"Normal", "KEDAScaleTargetActivated", "Scaled apps/v1.Deployment shop/worker from 0 to 100, triggered by redis"}}},
@@ -52,9 +59,11 @@ func TestEvents(t *testing.T) {
 		"it is back":  {down, input(workload(), 0, good(0)), nil, []Event{{"Normal", "ScaledObjectReady", "ScaledObject is ready for scaling"}}},
 		"the check failed": {ready, with(input(workload(), 0), func(in *Input) { in.Blocked = true }), func(si *StatusInput) {
 			si.Problems = param.Problems{{Path: "spec.triggers", Severity: param.Error, Message: "found none; expected one or more"}}
-		}, []Event{{"Warning", "ScaledObjectCheckFailed", "spec.triggers: found none; expected one or more"}}},
-		"paused":   {ready, input(pausedWorkload, 1, good(0)), nil, []Event{{"Normal", "ScaledObjectPaused", "ScaledObject is paused"}}},
-		"unpaused": {wasPaused, input(workload(), 0, good(0)), nil, []Event{{"Normal", "ScaledObjectUnpaused", "ScaledObject is no longer paused"}}},
+		}, []Event{stopped, {"Warning", "ScaledObjectCheckFailed", "spec.triggers: found none; expected one or more"}}},
+		"paused":                        {ready, input(pausedWorkload, 1, good(0)), nil, []Event{stopped, {"Normal", "ScaledObjectPaused", "ScaledObject is paused"}}},
+		"unpaused":                      {wasPaused, input(workload(), 0, good(0)), nil, []Event{started, {"Normal", "ScaledObjectUnpaused", "ScaledObject is no longer paused"}}},
+		"the check passes now":          {unchecked, input(workload(), 0, good(0)), nil, []Event{started, {"Normal", "ScaledObjectReady", "ScaledObject is ready for scaling"}}},
+		"the credentials are there now": {unresolved, input(workload(), 0, good(0)), nil, []Event{started, {"Normal", "ScaledObjectReady", "ScaledObject is ready for scaling"}}},
 		"the HPA gets no metric": {ready, input(workload(), 2, good(1)), noMetric, []Event{
 			{"Warning", "KEDAMetricSourceFailed", "HorizontalPodAutoscaler keda-hpa-jobs: no metric"},
 		}},

@@ -128,6 +128,7 @@ func JobEvents(in JobEventInput) []Event {
 	if in.RolloutDone {
 		add(corev1.EventTypeNormal, kind+suffixRolloutDone, "Every Job of an older generation has gone")
 	}
+	scalersEvent(add, in.Before, in.After, kind)
 	if c, _ := in.After.Condition(model.ConditionReady); c.Reason != reasonCreateFailed && c.Reason != kind+suffixRolloutFailed {
 		readyEvent(add, in.Before, in.After, kind)
 	}

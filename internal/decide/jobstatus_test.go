@@ -141,12 +141,12 @@ func TestJobEvents(t *testing.T) {
 		in   JobEventInput
 		want []string
 	}{
-		"new and idle":      {JobEventInput{After: quiet}, []string{"Normal ScaledJobReady: ScaledJob is ready for scaling"}},
+		"new and idle":      {JobEventInput{After: quiet}, []string{"Normal KEDAScalersStarted: Started to watch the triggers", "Normal ScaledJobReady: ScaledJob is ready for scaling"}},
 		"nothing happened":  {JobEventInput{Before: quiet, After: quiet}, nil},
 		"Jobs were created": {JobEventInput{Before: quiet, After: active, Created: 5}, []string{"Normal KEDAJobsCreated: Created 5 jobs", "Normal ScaledJobActive: ScaledJob is active"}},
 		"no longer active":  {JobEventInput{Before: active, After: quiet}, []string{"Normal ScaledJobInactive: ScaledJob is no longer active"}},
-		"paused":            {JobEventInput{Before: active, After: paused}, []string{"Normal ScaledJobPaused: ScaledJob is paused"}},
-		"no longer paused":  {JobEventInput{Before: paused, After: quiet}, []string{"Normal ScaledJobUnpaused: ScaledJob is no longer paused"}},
+		"paused":            {JobEventInput{Before: active, After: paused}, []string{"Normal KEDAScalersStopped: Stopped to watch the triggers", "Normal ScaledJobPaused: ScaledJob is paused"}},
+		"no longer paused":  {JobEventInput{Before: paused, After: quiet}, []string{"Normal KEDAScalersStarted: Started to watch the triggers", "Normal ScaledJobUnpaused: ScaledJob is no longer paused"}},
 		"refused": {JobEventInput{Before: quiet, After: refused, Created: 1, CreateErr: failed}, []string{
 			"Normal KEDAJobsCreated: Created 1 jobs", "Warning KEDAJobCreateFailed: Failed to create jobs: exceeded quota", "Normal ScaledJobActive: ScaledJob is active",
 		}},

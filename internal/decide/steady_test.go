@@ -59,8 +59,8 @@ func TestNothingIsWrittenAtRest(t *testing.T) {
 			if writes > c.most {
 				t.Errorf("%d writes, want at most %d", writes, c.most)
 			}
-			if len(events) != 1 {
-				t.Errorf("events %v, want one at the beginning", events)
+			if len(events) != 2 || events[0].Reason != "KEDAScalersStarted" {
+				t.Errorf("events %v, want two at the beginning, of which the first is KEDAScalersStarted", events)
 			}
 		})
 	}

@@ -66,6 +66,10 @@ func page(k scaler.Kind) ([]byte, error) {
 	for _, e := range k.Examples {
 		fmt.Fprintf(&b, "\n### %s\n", e.Title)
 		for _, a := range apis() {
+			if e.Identity != "" && a.identity(e.Identity) == "" {
+				fmt.Fprintf(&b, "\n%s there is no podIdentity `%s`.\n", a.title, e.Identity)
+				continue
+			}
 			text, err := a.manifest(k, e)
 			if err != nil {
 				return nil, fmt.Errorf("example %q for %s: %w", e.Title, a.version, err)
@@ -162,6 +166,9 @@ func describe(i param.Info) string {
 			text += ", `" + i.EnvVariable + "` when unset"
 		}
 		parts = append(parts, text+".")
+	}
+	if i.FirstDefault != "" {
+		parts = append(parts, "`"+i.FirstDefault+"` when unset in `keda.k8s.io`.")
 	}
 	if i.Since != "" {
 		parts = append(parts, "Since "+i.Since+".")

@@ -30,6 +30,15 @@ func apis() []api {
 	}
 }
 
+// identity is a podIdentity's provider by this API's name of it, or "" where
+// it has none such.
+func (a api) identity(provider string) string {
+	if !a.first {
+		return provider
+	}
+	return map[string]string{"aws": "aws-eks", "gcp": "gcp"}[provider]
+}
+
 const (
 	workload = "worker"
 	authName = "worker-auth"
@@ -43,8 +52,8 @@ func (a api) manifest(k scaler.Kind, e scaler.Example) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	if len(e.Auth) > 0 {
-		a.auth(&b, e.Auth, infos)
+	if needsAuth(e) {
+		a.auth(&b, e, infos)
 	}
 	if len(variables) > 0 {
 		fmt.Fprintf(&b, "# The container of the Deployment %s has in its environment: %s\n", workload, strings.Join(variables, ", "))
@@ -61,20 +70,31 @@ func (a api) manifest(k scaler.Kind, e scaler.Example) (string, error) {
 	for _, name := range inOrder(metadata, infos) {
 		fmt.Fprintf(&b, "        %s: %s\n", name, scalar(metadata[name]))
 	}
-	if len(e.Auth) > 0 {
+	if needsAuth(e) {
 		fmt.Fprintf(&b, "      authenticationRef:\n        name: %s\n", authName)
 	}
 	return b.String(), nil
 }
 
+func needsAuth(e scaler.Example) bool { return len(e.Auth) > 0 || e.Identity != "" }
+
 // auth writes a Secret with placeholders and the TriggerAuthentication.
-func (a api) auth(b *strings.Builder, values map[string]string, infos []param.Info) {
-	names := inOrder(values, infos)
-	fmt.Fprintf(b, "apiVersion: v1\nkind: Secret\nmetadata:\n  name: %s\nstringData:\n", authName)
-	for _, n := range names {
-		fmt.Fprintf(b, "  %s: %s\n", n, scalar(values[n]))
+func (a api) auth(b *strings.Builder, e scaler.Example, infos []param.Info) {
+	names := inOrder(e.Auth, infos)
+	if len(names) > 0 {
+		fmt.Fprintf(b, "apiVersion: v1\nkind: Secret\nmetadata:\n  name: %s\nstringData:\n", authName)
+		for _, n := range names {
+			fmt.Fprintf(b, "  %s: %s\n", n, scalar(e.Auth[n]))
+		}
+		b.WriteString("---\n")
 	}
-	fmt.Fprintf(b, "---\napiVersion: %s\nkind: TriggerAuthentication\nmetadata:\n  name: %s\nspec:\n  secretTargetRef:\n", a.version, authName)
+	fmt.Fprintf(b, "apiVersion: %s\nkind: TriggerAuthentication\nmetadata:\n  name: %s\nspec:\n", a.version, authName)
+	if e.Identity != "" {
+		fmt.Fprintf(b, "  podIdentity:\n    provider: %s\n", a.identity(e.Identity))
+	}
+	if len(names) > 0 {
+		b.WriteString("  secretTargetRef:\n")
+	}
 	for _, n := range names {
 		fmt.Fprintf(b, "    - parameter: %s\n      name: %s\n      key: %s\n", n, authName, n)
 	}

@@ -143,6 +143,9 @@ func TestPrepare(t *testing.T) {
 			c := cpu(map[string]string{"value": "80"}, "Utilization")
 			w.Min, w.Triggers = 1, []model.Trigger{c, c}
 		}, []string{"warning: spec.triggers[1]: measures the same resource as spec.triggers[0]; the HPA follows whichever asks for more replicas"}},
+		"a polling interval with cpu only": {func(w *model.Workload) {
+			w.Min, w.PollingInterval, w.Triggers = 1, time.Minute, []model.Trigger{cpu(map[string]string{"value": "80"}, "Utilization")}
+		}, []string{"warning: spec.pollingInterval: has no effect with cpu and memory triggers only, which the HPA measures by itself"}},
 		"a fallback with cpu only": {func(w *model.Workload) {
 			w.Min, w.Fallback, w.Triggers = 1, &model.Fallback{Behavior: "static"}, []model.Trigger{cpu(map[string]string{"value": "80"}, "Utilization")}
 		}, []string{"error: spec.fallback: has no effect with cpu and memory triggers only; expected a trigger that KEDA measures"}},

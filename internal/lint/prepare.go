@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -67,6 +68,9 @@ func Prepare(c scaler.Catalog, w *model.Workload, values []param.Values) (Prepar
 	ps = append(ps, found...)
 	return out, append(ps, together(w, out)...)
 }
+
+// usualPollingInterval is what a workload has that names none.
+const usualPollingInterval = 30 * time.Second
 
 func triggerPath(i int) string { return fmt.Sprintf("spec.triggers[%d]", i) }
 
@@ -187,6 +191,9 @@ func together(w *model.Workload, p Prepared) param.Problems {
 	}
 	if natives == 0 || natives+unknown < len(w.Triggers) || unknown > 0 {
 		return ps
+	}
+	if w.PollingInterval != usualPollingInterval && w.PollingInterval >= time.Second {
+		ps.Warnf("spec.pollingInterval", "has no effect with cpu and memory triggers only, which the HPA measures by itself")
 	}
 	if w.Min == 0 {
 		ps.Errorf("spec.minReplicaCount", "found 0, or nothing, with cpu and memory triggers only; they measure running pods, so they can't scale from zero")

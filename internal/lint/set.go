@@ -77,8 +77,8 @@ type set struct {
 	out     []param.Problems
 }
 
-// targetOf names what a workload scales; ok is false for job workloads.
-func targetOf(w *model.Workload) (t TargetName, ok bool) {
+// TargetOf names what a workload scales; ok is false for job workloads.
+func TargetOf(w *model.Workload) (t TargetName, ok bool) {
 	if w.Job != nil || w.Target.Name == "" {
 		return t, false
 	}
@@ -95,7 +95,7 @@ func (s *set) targets() {
 		if o.Workload == nil {
 			continue
 		}
-		t, ok := targetOf(o.Workload)
+		t, ok := TargetOf(o.Workload)
 		if !ok {
 			continue
 		}
@@ -129,17 +129,21 @@ func (s *set) hpaNames() {
 		if rival == w.Key || s.sameTarget(rival, w) {
 			continue // said already
 		}
-		path := "metadata.name"
-		if own := "keda-hpa-" + w.HPA.SelectorValue; w.HPA.Name != own {
-			path = "spec.advanced.horizontalPodAutoscalerConfig.name"
-		}
-		s.out[i].Errorf(path, "its HPA would be named %q, as that of %s; expected a name of its own", w.HPA.Name, rival)
+		s.out[i].Errorf(hpaNamePath(w), "its HPA would be named %q, as that of %s; expected a name of its own", w.HPA.Name, rival)
 		s.out[i].Hint("set spec.advanced.horizontalPodAutoscalerConfig.name in one of them")
 	}
 }
 
+// hpaNamePath is the field that the name of a workload's HPA comes from.
+func hpaNamePath(w *model.Workload) string {
+	if w.HPA.Name != "keda-hpa-"+w.HPA.SelectorValue {
+		return "spec.advanced.horizontalPodAutoscalerConfig.name"
+	}
+	return "metadata.name"
+}
+
 func (s *set) sameTarget(key model.Key, w *model.Workload) bool {
-	mine, ok := targetOf(w)
+	mine, ok := TargetOf(w)
 	if !ok {
 		return false
 	}
@@ -147,7 +151,7 @@ func (s *set) sameTarget(key model.Key, w *model.Workload) bool {
 		if o.Workload == nil || o.Workload.Key != key {
 			return false
 		}
-		theirs, ok := targetOf(o.Workload)
+		theirs, ok := TargetOf(o.Workload)
 		return ok && theirs == mine
 	})
 }
@@ -209,7 +213,7 @@ func (s *set) findAuth(w *model.Workload, ref *model.AuthRef) (found bool, hint 
 
 // container checks the target's name and container against what is known.
 func (s *set) container(i int, w *model.Workload) {
-	t, ok := targetOf(w)
+	t, ok := TargetOf(w)
 	if !ok {
 		return
 	}
@@ -240,20 +244,24 @@ func (s *set) container(i int, w *model.Workload) {
 	near(name, containers, &s.out[i])
 }
 
-// foreignHPAs refuses a target that another HPA scales, unless the user asked
-// to take it over or not to check.
+// foreignHPAs refuses a target that another HPA scales, and a name that
+// another HPA has, unless the user asked to take it over or not to check.
 func (s *set) foreignHPAs(i int, w *model.Workload) {
-	t, ok := targetOf(w)
+	t, ok := TargetOf(w)
 	if !ok || w.HPA.Annotations[annotationHPAOwnership] == "false" {
 		return
 	}
 	for _, h := range s.known.HPAs {
-		takesOver := h.Name.Name == w.HPA.Name && w.HPA.Annotations[annotationTransferHPA] == "true"
-		if h.Target != t || takesOver {
-			continue
+		sameName := h.Name == Name{w.Key.Namespace, w.HPA.Name}
+		switch {
+		case sameName && w.HPA.Annotations[annotationTransferHPA] == "true":
+		case h.Target == t:
+			s.out[i].Errorf(targetPath(w), "%s %q is already scaled by HorizontalPodAutoscaler %s; expected one scaler per target", t.Kind, t.Name, h.Name.Name)
+			s.out[i].Hint("delete it, or take it over: set %s: \"true\" and name it in spec.advanced.horizontalPodAutoscalerConfig.name", annotationTransferHPA)
+		case sameName:
+			s.out[i].Errorf(hpaNamePath(w), "its HPA would be named %q, as one that is there already and scales %s %q; expected a name of its own", w.HPA.Name, h.Target.Kind, h.Target.Name)
+			s.out[i].Hint("set another spec.advanced.horizontalPodAutoscalerConfig.name")
 		}
-		s.out[i].Errorf(targetPath(w), "%s %q is already scaled by HorizontalPodAutoscaler %s; expected one scaler per target", t.Kind, t.Name, h.Name.Name)
-		s.out[i].Hint("delete it, or take it over: set %s: \"true\" and name it in spec.advanced.horizontalPodAutoscalerConfig.name", annotationTransferHPA)
 	}
 }
 

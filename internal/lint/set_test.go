@@ -109,6 +109,14 @@ func TestSet(t *testing.T) {
 			})}, known: Context{HPAs: []HPA{{Name: Name{"default", "mine"}, Target: app}}},
 			want: [][]string{nil},
 		},
+		"another HPA of the name": {
+			objects: []Object{named("a", "app")}, known: Context{HPAs: []HPA{{Name: Name{"default", "keda-hpa-a"}, Target: TargetName{"apps", "Deployment", "default", "other"}}}},
+			want: [][]string{{`error: metadata.name: its HPA would be named "keda-hpa-a", as one that is there already and scales Deployment "other"; expected a name of its own (set another spec.advanced.horizontalPodAutoscalerConfig.name)`}},
+		},
+		"an HPA of the name elsewhere": {
+			objects: []Object{named("a", "app")}, known: Context{HPAs: []HPA{{Name: Name{"another", "keda-hpa-a"}, Target: TargetName{"apps", "Deployment", "another", "app"}}}},
+			want: [][]string{nil},
+		},
 		"another HPA, not looked at": {
 			objects: []Object{named("a", "app", func(w *model.Workload) { w.HPA.Annotations = map[string]string{annotationHPAOwnership: "false"} })},
 			known:   Context{HPAs: []HPA{{Name: Name{"default", "mine"}, Target: app}}},

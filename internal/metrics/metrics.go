@@ -35,6 +35,18 @@ type Source struct {
 	Decisions func() map[model.Rule]uint64
 	// Answers counts what HPAs were told since the start, by the kind of answer.
 	Answers func() map[string]uint64
+	// EventSources calls f with every source of CloudEvents.
+	EventSources func(f func(EventSource))
+}
+
+// EventSource is what is shown of a CloudEventSource, or of a
+// ClusterCloudEventSource, which has no namespace.
+type EventSource struct {
+	Namespace, Name, Sink string
+	// Emitted events have arrived, Failed attempts have not, Dropped events
+	// were given up.
+	Emitted, Failed, Dropped uint64
+	Queued                   int
 }
 
 // kind says whether a family is a gauge or a counter.
@@ -73,6 +85,7 @@ type families struct {
 	paused, fallback, objectErrors, jobError *family
 	empty, triggers, resources, loopLatency  *family
 	decisions, answers                       *family
+	events, queued                           *family
 }
 
 func newFamilies() families {
@@ -93,13 +106,17 @@ func newFamilies() families {
 		loopLatency:  &family{"keda_internal_scale_loop_latency_seconds", "keda.internal.scale.loop.latency.seconds", gauge, "s", "How much later than planned the workload's last measurement began.", []string{"namespace", "type", "resource"}},
 		decisions:    &family{"keda_scaling_decisions_total", "keda.scaling.decisions", counter, "1", "Decisions about workloads, by the rule that decided.", []string{"rule"}},
 		answers:      &family{"keda_metrics_api_answers_total", "keda.metrics.api.answers", counter, "1", "Answers to HPAs: measured, fallback or failed.", []string{"result"}},
+		events: &family{"keda_cloudeventsource_events_emitted_total", "keda.cloudeventsource.events.emitted", counter, "1",
+			"CloudEvents that arrived (state emitted), attempts that failed (failed) and CloudEvents that were given up (dropped).",
+			[]string{"namespace", "cloudeventsource", "eventsink", "state"}},
+		queued: &family{"keda_cloudeventsource_events_queued", "keda.cloudeventsource.events.queued", gauge, "1", "CloudEvents that wait to be sent.", []string{"namespace"}},
 	}
 }
 
 func (f *families) all() []*family {
 	return []*family{
 		f.value, f.latency, f.active, f.errors, f.last, f.paused, f.fallback, f.objectErrors, f.jobError,
-		f.empty, f.triggers, f.resources, f.loopLatency, f.decisions, f.answers,
+		f.empty, f.triggers, f.resources, f.loopLatency, f.decisions, f.answers, f.events, f.queued,
 	}
 }
 
@@ -135,6 +152,9 @@ func (f families) collect(s Source, out func(point)) {
 		for result, n := range s.Answers() {
 			c.add(f.answers, float64(n), result)
 		}
+	}
+	if s.EventSources != nil {
+		c.eventSources(s.EventSources)
 	}
 }
 
@@ -190,6 +210,19 @@ func (c *collector) trigger(m model.Metric, s model.Sample, labels ...string) {
 	c.add(c.value, s.Value, labels...)
 	c.add(c.active, number(s.Active && !s.Failing()), labels...)
 	c.add(c.last, float64(s.At.UnixMilli())/1000, labels...)
+}
+
+func (c *collector) eventSources(each func(func(EventSource))) {
+	queued := map[string]int{}
+	each(func(s EventSource) {
+		queued[s.Namespace] += s.Queued
+		for state, n := range map[string]uint64{"emitted": s.Emitted, "failed": s.Failed, "dropped": s.Dropped} {
+			c.add(c.events, float64(n), s.Namespace, s.Name, s.Sink, state)
+		}
+	})
+	for namespace, n := range queued {
+		c.add(c.queued, float64(n), namespace)
+	}
 }
 
 func number(b bool) float64 {

@@ -52,6 +52,10 @@ func example() Source {
 		Resources: func(f func(string, string, int)) { f("scaled_object", "shop", 1) },
 		Decisions: func() map[model.Rule]uint64 { return map[model.Rule]uint64{model.RuleHPA: 9} },
 		Answers:   func() map[string]uint64 { return map[string]uint64{"fallback": 4} },
+		EventSources: func(f func(EventSource)) {
+			f(EventSource{Namespace: "shop", Name: "audit", Sink: "http", Emitted: 5, Failed: 2, Dropped: 1, Queued: 3})
+			f(EventSource{Namespace: "shop", Name: "pager", Sink: "azureEventGridTopic", Queued: 4})
+		},
 	}
 }
 
@@ -115,6 +119,14 @@ func TestPrometheus(t *testing.T) {
 		"keda_internal_scale_loop_latency_seconds{namespace=shop,resource=mails,type=scaledjob} 0",
 		"keda_scaling_decisions_total{rule=HPADecides} 9",
 		"keda_metrics_api_answers_total{result=fallback} 4",
+		"keda_cloudeventsource_events_queued{namespace=shop} 7",
+	}
+	const audit, pager = "cloudeventsource=audit,eventsink=http,namespace=shop", "cloudeventsource=pager,eventsink=azureEventGridTopic,namespace=shop"
+	for labels, value := range map[string]string{
+		audit + ",state=emitted": "5", audit + ",state=failed": "2", audit + ",state=dropped": "1",
+		pager + ",state=emitted": "0", pager + ",state=failed": "0", pager + ",state=dropped": "0",
+	} {
+		want = append(want, "keda_cloudeventsource_events_emitted_total{"+labels+"} "+value)
 	}
 	got := gather(t, example())
 	slices.Sort(want)
@@ -190,6 +202,7 @@ func TestOpenTelemetry(t *testing.T) {
 		"keda.scaled.object.fallback.active": 1, "keda.scaled.object.errors": 1, "keda.scaled.job.errors": 1,
 		"keda.scaler.empty.upstream.responses": 1, "keda.trigger.registered.count": 4, "keda.resource.registered.count": 1,
 		"keda.internal.scale.loop.latency.seconds": 2, "keda.scaling.decisions": 1, "keda.metrics.api.answers": 1,
+		"keda.cloudeventsource.events.emitted": 6, "keda.cloudeventsource.events.queued": 1,
 	}
 	if diff := cmp.Diff(want, points); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

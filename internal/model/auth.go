@@ -8,11 +8,21 @@ const (
 	KindClusterTriggerAuthentication = "ClusterTriggerAuthentication"
 )
 
+// AllowedHostsAnnotation of a ClusterTriggerAuthentication says for which
+// servers its credentials may be used: "kafka.prod.svc:9092, *.example.org".
+const AllowedHostsAnnotation = "keda.sh/allowed-hosts"
+
+// Hosts are the servers that credentials may be used for; none when empty.
+type Hosts struct{ List []string }
+
 // AuthSpec is a TriggerAuthentication of either group or a
 // ClusterTriggerAuthentication: where parameters come from, never their values.
 type AuthSpec struct {
 	// ClusterWide says that it is a ClusterTriggerAuthentication's.
 	ClusterWide bool
+	// Hosts is AllowedHostsAnnotation of a ClusterTriggerAuthentication; nil
+	// when it has none.
+	Hosts *Hosts
 	// Secrets is spec.secretTargetRef, ConfigMaps is spec.configMapTargetRef.
 	Secrets, ConfigMaps []AuthKey
 	// Env is spec.env.

@@ -156,6 +156,8 @@ type Credentials struct {
 	// Env is the environment of the target's container.
 	Env      map[string]string
 	Identity scaler.Identity
+	// Hosts are those that the auth object may be used for; nil for any.
+	Hosts *Hosts
 	// Digest changes when any value does; it reveals none.
 	Digest string
 	// Used lists what was read, so that a change of it is noticed.

@@ -163,7 +163,7 @@ func TestJobsLife(t *testing.T) {
 	if len(w.statuses) != n {
 		t.Error("a status was written at rest")
 	}
-	if want := []string{"KEDAJobsCreated", "ScaledObjectReady", "ScaledObjectActive", "KEDAJobsCreated"}; !slices.Equal(w.events, want) {
+	if want := []string{"KEDAJobsCreated", "KEDAScalersStarted", "ScaledObjectReady", "ScaledObjectActive", "KEDAJobsCreated"}; !slices.Equal(w.events, want) {
 		t.Errorf("events %v, want %v", w.events, want)
 	}
 	l.Remove(jobs)
@@ -242,7 +242,7 @@ func TestJobsRefused(t *testing.T) {
 	if c, _ := s.Condition(model.ConditionReady); c.Status != "True" || len(y.made) != 10 {
 		t.Errorf("made %v, Ready %+v", y.made, c)
 	}
-	if want := []string{"KEDAJobsCreated", "KEDAJobCreateFailed", "ScaledObjectActive", "KEDAJobsCreated", "ScaledObjectReady"}; !slices.Equal(w.events, want) {
+	if want := []string{"KEDAJobsCreated", "KEDAJobCreateFailed", "KEDAScalersStarted", "ScaledObjectActive", "KEDAJobsCreated", "ScaledObjectReady"}; !slices.Equal(w.events, want) {
 		t.Errorf("events %v, want %v", w.events, want)
 	}
 }
@@ -318,7 +318,7 @@ func TestJobsRollout(t *testing.T) {
 		t.Errorf("made %v", y.made)
 	}
 	want := []string{"ScaledObjectRolloutCleanupFailed", "ScaledObjectRolloutCleanupStarted", "ScaledObjectReady", "ScaledObjectRolloutCleanupCompleted", "KEDAJobsCreated"}
-	if got := w.events[3:]; !slices.Equal(got, want) {
+	if got := w.events[4:]; !slices.Equal(got, want) {
 		t.Errorf("events %v, want %v", got, want)
 	}
 }

@@ -129,6 +129,7 @@ func (j *job) vaultAccess(ctx context.Context, v *model.AuthVault) (VaultAccess,
 	if v.TokenFile == "" {
 		return access, nil, errors.New("credential has neither serviceAccountName nor serviceAccount; expected one of them for authentication kubernetes")
 	}
+	access.Operators = !j.auth.ClusterWide
 	access.JWT = func(ctx context.Context) (param.Hidden, error) {
 		token, err := external.Files.token(ctx, v.TokenFile)
 		if err != nil {

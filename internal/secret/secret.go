@@ -56,6 +56,9 @@ type Resolver struct {
 	// ClusterNamespace is where ClusterTriggerAuthentications find their
 	// Secrets and ConfigMaps: the operator's own namespace.
 	ClusterNamespace string
+	// RequireHosts refuses ClusterTriggerAuthentications that don't say for
+	// which hosts they may be used.
+	RequireHosts bool
 	// Params describes a trigger type's parameters, nil for an unknown type. It
 	// says which metadata of keda.k8s.io name environment variables.
 	Params func(triggerType string) []param.Info
@@ -76,7 +79,8 @@ func (r *Resolver) Resolve(ctx context.Context, w *model.Workload, trigger int) 
 	}
 	j.resolveEnv(ctx, r.variables(w, t))
 	return model.Credentials{
-		Values: j.values, Env: j.env, Identity: j.auth.Identity, Digest: digest(j.values, j.env, j.auth.Identity), Used: j.used, Unseen: j.unseen,
+		Values: j.values, Env: j.env, Identity: j.auth.Identity, Hosts: j.auth.Hosts,
+		Digest: digest(j.values, j.env, j.auth.Identity, j.auth.Hosts), Used: j.used, Unseen: j.unseen,
 	}, j.problems
 }
 
@@ -104,6 +108,10 @@ func (r *Resolver) resolveAuth(ctx context.Context, j *job) {
 		return
 	case err != nil:
 		j.problems.Errorf(path, "the %s %q can't be read: %v", ref.Kind, ref.Name, err)
+		return
+	}
+	if r.RequireHosts && spec.ClusterWide && spec.Hosts == nil {
+		j.problems.Errorf(path, "the %s %q has no annotation %s; expected one with the hosts it may be used for, as the operator runs with --require-allowed-hosts", ref.Kind, ref.Name, model.AllowedHostsAnnotation)
 		return
 	}
 	j.auth = *spec
@@ -158,14 +166,17 @@ func namedBy(p param.Info, metadata map[string]string) []variable {
 	return out
 }
 
-// digest hashes names, values and the identity so that it changes when any
+// digest hashes names, values, the identity and the hosts so that it changes when any
 // does. It is empty when there are none.
-func digest(values, env map[string]string, id scaler.Identity) string {
-	if len(values)+len(env) == 0 && id == (scaler.Identity{}) {
+func digest(values, env map[string]string, id scaler.Identity, hosts *model.Hosts) string {
+	if len(values)+len(env) == 0 && id == (scaler.Identity{}) && hosts == nil {
 		return ""
 	}
 	h := sha256.New()
 	_, _ = fmt.Fprintf(h, "%q", id)
+	if hosts != nil {
+		_, _ = fmt.Fprintf(h, "%q", hosts.List)
+	}
 	for _, m := range []map[string]string{values, env} {
 		for _, k := range slices.Sorted(maps.Keys(m)) {
 			// Lengths keep a=bc apart from ab=c.

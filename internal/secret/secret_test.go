@@ -264,7 +264,7 @@ func TestFirstAPIReadsItsOwnAuth(t *testing.T) {
 }
 
 func TestDigest(t *testing.T) {
-	base := digest(map[string]string{"a": "bc", "d": "e"}, nil, scaler.Identity{})
+	base := digest(map[string]string{"a": "bc", "d": "e"}, nil, scaler.Identity{}, nil)
 	tests := map[string]struct{ values, env map[string]string }{
 		"another value":         {map[string]string{"a": "bd", "d": "e"}, nil},
 		"another name":          {map[string]string{"A": "bc", "d": "e"}, nil},
@@ -274,15 +274,18 @@ func TestDigest(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if digest(tt.values, tt.env, scaler.Identity{}) == base {
+			if digest(tt.values, tt.env, scaler.Identity{}, nil) == base {
 				t.Error("the digest is the same")
 			}
 		})
 	}
-	if again := digest(map[string]string{"d": "e", "a": "bc"}, map[string]string{}, scaler.Identity{}); again != base {
+	if again := digest(map[string]string{"d": "e", "a": "bc"}, map[string]string{}, scaler.Identity{}, nil); again != base {
 		t.Error("the digest of equal values differs")
 	}
-	if other := digest(map[string]string{"d": "e", "a": "bc"}, nil, scaler.Identity{Provider: "aws", RoleARN: "r"}); other == base {
+	if other := digest(map[string]string{"d": "e", "a": "bc"}, nil, scaler.Identity{}, &model.Hosts{}); other == base {
+		t.Error("the digest does not change with the hosts")
+	}
+	if other := digest(map[string]string{"d": "e", "a": "bc"}, nil, scaler.Identity{Provider: "aws", RoleARN: "r"}, nil); other == base {
 		t.Error("the digest does not tell identities apart")
 	}
 }

@@ -77,6 +77,10 @@ type VaultAccess struct {
 	// service account's token at each login; it is nil with the method token.
 	Role, Mount string
 	JWT         func(context.Context) (param.Hidden, error)
+	// Operators says that JWT gives a token of the operator's for an auth object
+	// that anybody in a namespace may write, so that not every server may be
+	// shown it: who has it can act as the operator.
+	Operators bool
 }
 
 // AWSAccess says in which region a store is, and who asks: the key pair when

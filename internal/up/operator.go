@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kedago/keda/deploy/rbac"
+	"github.com/kedago/keda/deploy/webhook"
 	"github.com/kedago/keda/internal/certs"
 )
 
@@ -81,6 +82,9 @@ type OperatorOptions struct {
 	Kubeconfig string
 	// StateDir takes its certificates.
 	StateDir string
+	// Judged limits the admission webhook to namespaces by their labels; all
+	// when nil.
+	Judged *metav1.LabelSelector
 	// Args are further flags.
 	Args []string
 	// Env is added to the environment.
@@ -88,8 +92,8 @@ type OperatorOptions struct {
 	Log io.Writer
 }
 
-// StartOperator makes certificates, registers the external metrics API at the
-// API server and runs `keda all` until Stop. The API server must be able to
+// StartOperator makes certificates, registers the external metrics API and the
+// admission webhook at the API server and runs `keda all` until Stop. The API server must be able to
 // reach localhost, as the local control plane is.
 func StartOperator(ctx context.Context, c client.Client, o OperatorOptions) (*Operator, error) {
 	dir := filepath.Join(o.StateDir, "certs")
@@ -97,19 +101,24 @@ func StartOperator(ctx context.Context, c client.Client, o OperatorOptions) (*Op
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(3)
+	ports, err := freePorts(4)
 	if err != nil {
 		return nil, err
 	}
-	secure, metrics, health := ports[0], ports[1], ports[2]
+	secure, metrics, health, judging := ports[0], ports[1], ports[2], ports[3]
 	if err := registerMetricsAPI(ctx, c, bundle.CA, secure); err != nil {
+		return nil, err
+	}
+	address := fmt.Sprintf("https://localhost:%d%s", judging, webhook.Path)
+	if err := apply(ctx, c, webhook.Configuration(webhook.Options{URL: address, CA: bundle.CA, Namespaces: o.Judged})); err != nil {
 		return nil, err
 	}
 	args := append([]string{
 		"all", "--kubeconfig", o.Kubeconfig, "--cert-dir", dir, "--bind-address", "127.0.0.1",
-		"--secure-port", strconv.Itoa(secure),
+		"--secure-port", strconv.Itoa(secure), "--webhook-bind-address", "127.0.0.1", "--webhook-port", strconv.Itoa(judging),
 		"--metrics-bind-address", "127.0.0.1:" + strconv.Itoa(metrics),
 		"--health-probe-bind-address", "127.0.0.1:" + strconv.Itoa(health),
+		"--egress-allow", "127.0.0.0/8,::1", // all servers are on this machine
 	}, o.Args...)
 	cmd := exec.Command(o.Binary, args...)
 	cmd.Env = append(os.Environ(), o.Env...)

@@ -36,6 +36,7 @@ type object struct {
 	head     head
 	workload *model.Workload
 	auth     *lint.AuthObject
+	source   *model.EventSource
 	problems param.Problems
 	// broken are the fields that the schema refused: what else is wrong with
 	// them and with what is below them follows from that.
@@ -66,6 +67,9 @@ func Check(inputs []Input, o Options) Report {
 	for _, obj := range objects {
 		if obj.workload != nil {
 			obj.add(checkWorkload(obj.workload, o, around))
+		}
+		if obj.source != nil {
+			obj.add(checkSource(obj.source, o, around))
 		}
 	}
 	together(objects, around.context(o.ClusterNamespace))

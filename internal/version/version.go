@@ -7,8 +7,8 @@ import (
 	"runtime/debug"
 )
 
-// number is set when linking: -X github.com/kedago/keda/internal/version.number=v1.2.3
-var number = ""
+// number and commit are set when linking: -X github.com/kedago/keda/internal/version.number=v1.2.3
+var number, commit = "", ""
 
 // Info describes a build.
 type Info struct {
@@ -20,7 +20,7 @@ type Info struct {
 
 // Get reads what the linker and the toolchain wrote into the binary.
 func Get() Info {
-	i := Info{Version: number, GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	i := Info{Version: number, Commit: commit, GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	if b, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range b.Settings {
 			if s.Key == "vcs.revision" {

@@ -64,13 +64,25 @@ func (c Catalog) Without(names ...string) Catalog {
 	return out
 }
 
-// Decode decodes a configuration and checks its fields against each other.
+// Decode decodes a configuration and checks its fields against each other. Of
+// values that are not all known, only problems are returned that hold whatever
+// the unknown ones are.
 func Decode(c Config, v param.Values) param.Problems {
-	ps := c.Params().Decode(v)
-	if checker, ok := c.(Checker); ok && len(ps.Errors()) == 0 {
-		ps = append(ps, checker.Check()...)
+	checker, ok := c.(Checker)
+	var absent param.Problems
+	if ok && v.Open() && len(c.Params().Decode(v.Absent()).Errors()) == 0 {
+		absent = checker.Check()
 	}
-	return ps
+	set := c.Params()
+	ps := set.Decode(v)
+	if !ok || len(ps.Errors()) > 0 {
+		return ps
+	}
+	found := checker.Check()
+	if v.Open() {
+		found = set.Certain(v, found, absent)
+	}
+	return append(ps, found...)
 }
 
 // TargetOf returns the target value per replica and the activation threshold

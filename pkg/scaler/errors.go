@@ -51,8 +51,12 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Unreachable wraps an error of the network or a time-out.
+// Unreachable wraps an error of the network or a time-out. A RefusedError in
+// it makes it Misconfigured.
 func Unreachable(err error, format string, args ...any) error {
+	if refused := refusedIn(err); refused != nil {
+		return Misconfigured(refused, format, args...)
+	}
 	return &Error{Reason: ReasonUnreachable, Doing: fmt.Sprintf(format, args...), Err: err}
 }
 
@@ -82,6 +86,9 @@ func ReasonOf(err error) Reason {
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Reason
+	}
+	if refusedIn(err) != nil {
+		return ReasonMisconfigured
 	}
 	return ReasonUnreachable
 }

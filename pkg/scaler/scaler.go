@@ -45,6 +45,9 @@ type Example struct {
 	// Auth are the parameters that the authenticationRef gives, by name, with
 	// placeholders for values.
 	Auth map[string]string
+	// Identity is the provider of the authenticationRef's podIdentity, such as
+	// "aws"; empty for none.
+	Identity string
 	// Env is the part of the container's environment that the example reads.
 	Env map[string]string
 	// MetricType is the trigger's metricType, empty for the usual one.
@@ -242,9 +245,13 @@ type HTTPOptions struct {
 	// long (90 s when 0).
 	MaxIdle, MaxIdlePerHost int
 	IdleTimeout             time.Duration
-	// AllowLinkLocal lets triggers ask link-local addresses, where clouds serve
-	// the credentials of the machine that KEDA runs on.
-	AllowLinkLocal bool
+	// Egress says which servers may be asked. Without one, only link-local
+	// addresses are refused, where clouds serve the credentials of the machine
+	// that KEDA runs on; the operator always has one.
+	Egress Egress
+	// Trusted lifts all of that, for requests by which the operator gets
+	// credentials of its own: no trigger says where they go.
+	Trusted bool
 }
 
 // Hosted is a Source that says which server it talks to ("host:port"), so that

@@ -10,12 +10,14 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	eventingv1 "github.com/kedago/keda/api/eventing.keda.sh/v1alpha1"
 	firstv1 "github.com/kedago/keda/api/keda.k8s.io/v1alpha1"
 	kedav1 "github.com/kedago/keda/api/keda.sh/v1alpha1"
 	"github.com/kedago/keda/internal/plane"
@@ -31,8 +33,11 @@ type cluster struct {
 	config *rest.Config
 	client client.WithWatch
 
-	options  up.OperatorOptions
-	operator *up.Operator
+	options up.OperatorOptions
+	// stopOther ends somebody else's server of external metrics.
+	stopOther func() error
+	operator  *up.Operator
+	recorder  *recorder
 	// denied is how many requests had been refused before the operator ran.
 	denied map[string]float64
 }
@@ -72,8 +77,15 @@ func (c *cluster) start(ctx context.Context) error {
 	}
 	c.options = up.OperatorOptions{
 		Binary: binary, Kubeconfig: filepath.Join(c.dir, "operator.kubeconfig"), StateDir: c.dir, Log: log,
+		Judged: &metav1.LabelSelector{MatchLabels: judged()},
 	}
-	if err := up.OperatorKubeconfig(ctx, c.client, c.config, c.options.Kubeconfig); err != nil {
+	if c.recorder, err = newRecorder(c.config); err != nil {
+		return err
+	}
+	if c.options.Args, c.stopOther, err = serveOtherMetrics(c.dir); err != nil {
+		return err
+	}
+	if err := up.OperatorKubeconfig(ctx, c.client, c.recorder.config(c.config), c.options.Kubeconfig); err != nil {
 		return err
 	}
 	if c.denied, err = c.deniedRequests(ctx); err != nil {
@@ -90,7 +102,7 @@ func (c *cluster) connect() error {
 	}
 	c.config.QPS = -1
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, firstv1.AddToScheme, kedav1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, firstv1.AddToScheme, kedav1.AddToScheme, eventingv1.AddToScheme} {
 		if err := add(s); err != nil {
 			return err
 		}
@@ -116,11 +128,18 @@ func (c *cluster) end() error {
 	if c.operator != nil {
 		c.operator.Stop()
 	}
+	if c.recorder != nil {
+		c.recorder.server.CloseClientConnections()
+		c.recorder.server.Close()
+	}
 	var err error
+	if c.stopOther != nil {
+		err = c.stopOther()
+	}
 	if c.plane != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		err = c.plane.Stop(ctx)
+		err = errors.Join(err, c.plane.Stop(ctx))
 	}
 	return errors.Join(err, os.RemoveAll(c.dir))
 }

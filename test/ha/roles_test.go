@@ -83,7 +83,7 @@ func newRoles(t *testing.T) *roles {
 	r.ports()
 	r.register()
 	for i, port := range r.relays {
-		r.operators = append(r.operators, r.start(fmt.Sprintf("operator-%d", i), "operator", "--leader-elect",
+		r.operators = append(r.operators, r.start(fmt.Sprintf("operator-%d", i), "operator", "--leader-elect", "--egress-allow=127.0.0.0/8",
 			"--metrics-service-bind-address=127.0.0.1:"+strconv.Itoa(port)))
 	}
 	front := r.front(r.relays[:]).Addr().(*net.TCPAddr).Port

@@ -26,6 +26,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kedago/keda/deploy/install"
+	"github.com/kedago/keda/deploy/webhook"
 	"github.com/kedago/keda/internal/plane"
 	"github.com/kedago/keda/internal/up"
 )
@@ -112,14 +113,31 @@ func (c *cluster) until(want string, args ...string) {
 	c.t.Fatalf("kubectl %s printed %q for a minute; expected %q", strings.Join(args, " "), last, want)
 }
 
+// refused waits until a manifest is refused for a reason: until the API server
+// trusts the admission webhook, everything passes.
+func (c *cluster) refused(manifest, why string) {
+	c.t.Helper()
+	var last string
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		if last, _ = c.try(manifest, "apply", "--dry-run=server", "-f", "-"); strings.Contains(last, why) {
+			return
+		}
+	}
+	c.t.Fatalf("kubectl apply printed %q for a minute; expected %q in it", last, why)
+}
+
 func manifest() string {
 	_, here, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(here), "..", "..", "deploy", "KedaScaleController.yaml")
 }
 
+// ports are where the operator serves the external metrics API and the
+// admission webhook.
+type ports struct{ metrics, webhook int }
+
 // operator runs what the Deployment says, with the folder and the ports that
 // are free here, and gives back how to end it.
-func (c *cluster) operator(port int) (stop func()) {
+func (c *cluster) operator(ports ports) (stop func()) {
 	c.t.Helper()
 	dir := c.t.TempDir()
 	cfg, err := clientcmd.BuildConfigFromFlags("", c.plane.Kubeconfig())
@@ -145,7 +163,9 @@ func (c *cluster) operator(port int) (stop func()) {
 		case "--cert-dir":
 			a = "--cert-dir=" + filepath.Join(dir, "certs")
 		case "--secure-port":
-			a = "--secure-port=" + strconv.Itoa(port)
+			a = "--secure-port=" + strconv.Itoa(ports.metrics)
+		case "--webhook-port":
+			a = "--webhook-port=" + strconv.Itoa(ports.webhook)
 		case "--metrics-bind-address", "--health-probe-bind-address":
 			a = name + "=127.0.0.1:0"
 		}
@@ -205,12 +225,15 @@ func TestOneYAML(t *testing.T) {
 			t.Errorf("the second time kubectl says %q", line)
 		}
 	}
-	// Nothing leads to pods here, so the Service leads to this machine.
-	port := freePort(t)
-	c.kubectl("", "delete", "service", "-n", "keda", install.Service)
-	c.kubectl("", "create", "service", "externalname", "-n", "keda", install.Service, "--external-name=localhost")
-	c.kubectl("", "patch", "apiservice", "v1beta1.external.metrics.k8s.io", "--type=merge", "-p", fmt.Sprintf(`{"spec":{"service":{"port":%d}}}`, port))
-	stop := c.operator(port)
+	// Nothing leads to pods here, so the Services lead to this machine.
+	ports := ports{metrics: freePort(t), webhook: freePort(t)}
+	for _, service := range []string{install.Service, install.WebhookService} {
+		c.kubectl("", "delete", "service", "-n", "keda", service)
+		c.kubectl("", "create", "service", "externalname", "-n", "keda", service, "--external-name=localhost")
+	}
+	c.kubectl("", "patch", "apiservice", "v1beta1.external.metrics.k8s.io", "--type=merge", "-p", fmt.Sprintf(`{"spec":{"service":{"port":%d}}}`, ports.metrics))
+	c.kubectl("", "patch", "validatingwebhookconfiguration", webhook.Name, "--type=json", "-p", fmt.Sprintf(`[{"op":"replace","path":"/webhooks/0/clientConfig/service/port","value":%d}]`, ports.webhook))
+	stop := c.operator(ports)
 	c.kubectl("", "wait", "--for=condition=Available", "apiservice/v1beta1.external.metrics.k8s.io", "--timeout=60s")
 
 	c.kubectl(workload, "apply", "-f", "-")
@@ -221,6 +244,8 @@ func TestOneYAML(t *testing.T) {
 	trusted := c.kubectl("", "get", "apiservice", "v1beta1.external.metrics.k8s.io", "-o", "jsonpath={.spec.caBundle}")
 	c.kubectl("", "patch", "apiservice", "v1beta1.external.metrics.k8s.io", "--type=merge", "-p", `{"spec":{"caBundle":null}}`)
 	c.until(trusted, "get", "apiservice", "v1beta1.external.metrics.k8s.io", "-o", "jsonpath={.spec.caBundle}")
+
+	c.refused(strings.Replace(workload, "name: worker, namespace: default}\nspec:\n  scale", "name: second, namespace: default}\nspec:\n  scale", 1), "is already scaled by ScaledObject.keda.sh default/worker")
 
 	c.kubectl("", "delete", "so", "worker")
 	c.until("", "get", "hpa", "-o", "name")
@@ -238,7 +263,7 @@ func TestOneYAML(t *testing.T) {
 func (c *cluster) everything() string {
 	c.t.Helper()
 	var out []string
-	for _, kind := range []string{"crd", "clusterrole", "clusterrolebinding", "namespace", "apiservice"} {
+	for _, kind := range []string{"crd", "clusterrole", "clusterrolebinding", "namespace", "apiservice", "validatingwebhookconfiguration"} {
 		var list struct {
 			Items []struct{ Metadata struct{ Name string } }
 		}

@@ -5,6 +5,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // CloudEventSource sends what happens to KEDA's objects in its namespace on as
 // CloudEvents.
 //
+// +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=cloudeventsources,scope=Namespaced,categories=keda
@@ -29,6 +30,8 @@ type CloudEventSourceList struct {
 
 // ClusterCloudEventSource is a CloudEventSource for all namespaces.
 //
+// +genclient
+// +genclient:nonNamespaced
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=clustercloudeventsources,scope=Cluster,categories=keda

@@ -21,6 +21,11 @@ const Finalizer = "finalizer.keda.sh"
 // SchemeGroupVersion is the group and version of the types.
 var SchemeGroupVersion = schema.GroupVersion{Group: "eventing.keda.sh", Version: "v1alpha1"}
 
+// Resource is a resource of the group, for errors and listers.
+func Resource(name string) schema.GroupResource {
+	return SchemeGroupVersion.WithResource(name).GroupResource()
+}
+
 // AddToScheme makes the types known to a scheme.
 func AddToScheme(s *runtime.Scheme) error {
 	builder := runtime.NewSchemeBuilder(addKnownTypes)

@@ -8,6 +8,7 @@
 //
 // +kubebuilder:object:generate=true
 // +groupName=keda.k8s.io
+// +groupGoName=First
 package v1alpha1
 
 import (
@@ -21,6 +22,11 @@ const Finalizer = "finalizer.keda.k8s.io"
 
 // SchemeGroupVersion is the group and version of the types.
 var SchemeGroupVersion = schema.GroupVersion{Group: "keda.k8s.io", Version: "v1alpha1"}
+
+// Resource is a resource of the group, for errors and listers.
+func Resource(name string) schema.GroupResource {
+	return SchemeGroupVersion.WithResource(name).GroupResource()
+}
 
 // AddToScheme makes the types known to a scheme.
 func AddToScheme(s *runtime.Scheme) error {

@@ -7,6 +7,7 @@ import (
 
 // ScaledObject scales a Deployment or runs Jobs by events.
 //
+// +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=scaledobjects,scope=Namespaced,shortName=sco,categories=keda

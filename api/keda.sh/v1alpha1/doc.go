@@ -26,6 +26,11 @@ const AnnotationTransferHPAOwnership = "scaledobject.keda.sh/transfer-hpa-owners
 // SchemeGroupVersion is the group and version of the types.
 var SchemeGroupVersion = schema.GroupVersion{Group: "keda.sh", Version: "v1alpha1"}
 
+// Resource is a resource of the group, for errors and listers.
+func Resource(name string) schema.GroupResource {
+	return SchemeGroupVersion.WithResource(name).GroupResource()
+}
+
 // AddToScheme makes the types known to a scheme.
 func AddToScheme(s *runtime.Scheme) error {
 	builder := runtime.NewSchemeBuilder(addKnownTypes)

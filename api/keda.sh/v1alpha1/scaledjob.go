@@ -7,6 +7,7 @@ import (
 
 // ScaledJob runs Jobs by events.
 //
+// +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=scaledjobs,scope=Namespaced,shortName=sj,categories=keda

@@ -8,6 +8,7 @@ import (
 // ScaledObject scales a Deployment, a StatefulSet or anything else with a scale
 // subresource by events.
 //
+// +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=scaledobjects,scope=Namespaced,shortName=so,categories=keda

@@ -5,6 +5,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // TriggerAuthentication says where triggers of its namespace take parameters
 // such as passwords from. It never holds them itself.
 //
+// +genclient
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=triggerauthentications,scope=Namespaced,shortName=ta;triggerauth,categories=keda
@@ -35,6 +36,8 @@ type TriggerAuthenticationList struct {
 // ClusterTriggerAuthentication is a TriggerAuthentication for all namespaces.
 // Its Secrets and ConfigMaps are those of the operator's namespace.
 //
+// +genclient
+// +genclient:nonNamespaced
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=clustertriggerauthentications,scope=Cluster,shortName=cta;clustertriggerauth,categories=keda

@@ -64,6 +64,10 @@ func open(o Options, access secret.VaultAccess) (*store, error) {
 	case len(o.Addresses) > 0 && !slices.ContainsFunc(o.Addresses, func(a string) bool { return sameOrigin(a, at) }):
 		return nil, scaler.Misconfigured(nil, "address: found %s, which the operator does not allow; expected one of its --vault-addresses", at.Host)
 	}
+	listed := append([]string{o.OwnAddress}, o.Addresses...)
+	if access.Operators && !slices.ContainsFunc(listed, func(a string) bool { return sameOrigin(a, at) }) {
+		return nil, scaler.Misconfigured(nil, "credential.serviceAccount: the operator's token is not shown to %s, which is neither among its --vault-addresses nor its VAULT_ADDR; expected it there, serviceAccountName instead, or a ClusterTriggerAuthentication", at.Host)
+	}
 	if access.JWT == nil && access.Token.IsZero() {
 		if o.OwnToken.IsZero() || !sameOrigin(o.OwnAddress, at) {
 			return nil, scaler.Misconfigured(nil, "credential: there is no token; expected tokenFrom or token for authentication token")

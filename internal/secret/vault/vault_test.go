@@ -314,20 +314,25 @@ func TestServerProblems(t *testing.T) {
 // TestOpen: where a store may be opened.
 func TestOpen(t *testing.T) {
 	token := param.Hide(hidden)
+	jwt := func(context.Context) (param.Hidden, error) { return token, nil }
 	tests := map[string]struct {
 		options Options
 		access  secret.VaultAccess
 		problem string
 	}{
-		"any server":                {Options{}, secret.VaultAccess{Address: "https://v:8200", Token: token}, ""},
-		"no address":                {Options{}, secret.VaultAccess{Token: token}, "address: found a value that is no address of Vault"},
-		"a socket":                  {Options{}, secret.VaultAccess{Address: "unix:///run/v.sock", Token: token}, "no address of Vault"},
-		"a password in it":          {Options{}, secret.VaultAccess{Address: "https://u:" + hidden + "@v", Token: token}, "no address of Vault"},
-		"an allowed server":         {Options{Addresses: []string{"https://V:8200/"}}, secret.VaultAccess{Address: "https://v:8200/x", Token: token}, ""},
-		"one that is not allowed":   {Options{Addresses: []string{"https://v:8200"}}, secret.VaultAccess{Address: "https://v:8201", Token: token}, "found v:8201, which the operator does not allow"},
-		"no token":                  {Options{}, secret.VaultAccess{Address: "https://v"}, "credential: there is no token"},
-		"the operator's token":      {Options{OwnAddress: "https://v", OwnToken: token}, secret.VaultAccess{Address: "https://v"}, ""},
-		"the token, another server": {Options{OwnAddress: "https://v", OwnToken: token}, secret.VaultAccess{Address: "https://w"}, "credential: there is no token"},
+		"any server":                             {Options{}, secret.VaultAccess{Address: "https://v:8200", Token: token}, ""},
+		"no address":                             {Options{}, secret.VaultAccess{Token: token}, "address: found a value that is no address of Vault"},
+		"a socket":                               {Options{}, secret.VaultAccess{Address: "unix:///run/v.sock", Token: token}, "no address of Vault"},
+		"a password in it":                       {Options{}, secret.VaultAccess{Address: "https://u:" + hidden + "@v", Token: token}, "no address of Vault"},
+		"an allowed server":                      {Options{Addresses: []string{"https://V:8200/"}}, secret.VaultAccess{Address: "https://v:8200/x", Token: token}, ""},
+		"one that is not allowed":                {Options{Addresses: []string{"https://v:8200"}}, secret.VaultAccess{Address: "https://v:8201", Token: token}, "found v:8201, which the operator does not allow"},
+		"no token":                               {Options{}, secret.VaultAccess{Address: "https://v"}, "credential: there is no token"},
+		"the operator's token":                   {Options{OwnAddress: "https://v", OwnToken: token}, secret.VaultAccess{Address: "https://v"}, ""},
+		"the operator's own account, any server": {Options{}, secret.VaultAccess{Address: "https://v", JWT: jwt, Operators: true}, "credential.serviceAccount: the operator's token is not shown to v"},
+		"its account, an allowed server":         {Options{Addresses: []string{"https://v"}}, secret.VaultAccess{Address: "https://v", JWT: jwt, Operators: true}, ""},
+		"its account, the operator's server":     {Options{OwnAddress: "https://v"}, secret.VaultAccess{Address: "https://v", JWT: jwt, Operators: true}, ""},
+		"another account, any server":            {Options{}, secret.VaultAccess{Address: "https://v", JWT: jwt}, ""},
+		"the token, another server":              {Options{OwnAddress: "https://v", OwnToken: token}, secret.VaultAccess{Address: "https://w"}, "credential: there is no token"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -47,6 +47,7 @@ type Field struct {
 	oneOf        []string
 	def          string
 	hasDefault   bool
+	firstDef     string // default in keda.k8s.io, where it is another one
 	required     bool
 	min, max     *float64
 	deprecated   string
@@ -230,6 +231,9 @@ func (f *Field) Default(v any) *Field {
 	f.def, f.hasDefault = fmt.Sprint(v), true
 	return f
 }
+
+// FirstDefault gives the default in keda.k8s.io where it is not Default's.
+func (f *Field) FirstDefault(v any) *Field { f.firstDef = fmt.Sprint(v); return f }
 
 // Required says that the user must set the parameter.
 func (f *Field) Required() *Field { f.required = true; return f }

@@ -29,7 +29,7 @@ func inAuth(name string, v Values) found {
 		return found{text: text, path: "authenticationRef." + name, ok: true}
 	}
 	if v.AllAuthPending || v.AuthPending[name] {
-		return found{path: "authenticationRef." + name, pending: true}
+		return found{path: "authenticationRef." + name, pending: true, maybe: !v.AuthPending[name]}
 	}
 	return found{}
 }
@@ -86,5 +86,5 @@ func (f *Field) inDefaultVariable(v Values) found {
 	if text := v.Env[f.envDefault]; text != "" {
 		return found{text: text, path: "metadata." + f.name + "FromEnv", ok: true}
 	}
-	return found{pending: v.EnvPending}
+	return found{pending: v.EnvPending, maybe: v.EnvPending}
 }

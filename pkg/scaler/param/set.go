@@ -45,6 +45,8 @@ type Values struct {
 	AllAuthPending bool
 	// EnvPending says that the environment is not known here.
 	EnvPending bool
+	// absent, see Absent.
+	absent bool
 }
 
 // found is what lookup learned about one field.
@@ -53,6 +55,8 @@ type found struct {
 	path    string
 	ok      bool
 	pending bool
+	// maybe says that what is pending may never come.
+	maybe bool
 }
 
 // Decode sets every bound variable from v, and returns all problems at once,
@@ -82,14 +86,14 @@ func (s Set) Decode(v Values) Problems {
 func (f *Field) decode(v Values, ps *Problems) {
 	got := f.lookup(v, ps)
 	if f.isSet != nil {
-		*f.isSet = got.ok || got.pending
+		*f.isSet = got.ok || (got.pending && !(got.maybe && v.absent))
 	}
 	if got.pending {
-		f.applyDefault()
+		f.applyDefault(v)
 		return
 	}
 	if !got.ok {
-		f.missing(ps)
+		f.missing(v, ps)
 		return
 	}
 	if f.deprecated != "" {
@@ -99,16 +103,25 @@ func (f *Field) decode(v Values, ps *Problems) {
 	f.assign(got, ps)
 }
 
-func (f *Field) applyDefault() {
+func (f *Field) applyDefault(v Values) {
 	if f.hasDefault {
-		_ = f.set(f.def)
+		_ = f.set(f.defaultFor(v))
 	}
 }
 
-func (f *Field) missing(ps *Problems) {
+// defaultFor is the default in the API that the values are of.
+func (f *Field) defaultFor(v Values) string {
+	if v.EnvNames && f.firstDef != "" {
+		return f.firstDef
+	}
+	return f.def
+}
+
+func (f *Field) missing(v Values, ps *Problems) {
 	if f.hasDefault {
-		if err := f.set(f.def); err != nil {
-			ps.Errorf("metadata."+f.name, "has the default %q, which is not %s: %v", f.def, f.expectedKind, err)
+		def := f.defaultFor(v)
+		if err := f.set(def); err != nil {
+			ps.Errorf("metadata."+f.name, "has the default %q, which is not %s: %v", def, f.expectedKind, err)
 		}
 		return
 	}

@@ -24,6 +24,7 @@ var measured = []struct {
 	{"unreachable and back", needs("Down and Up", func(f Fixture) bool { return f.Down != nil && f.Up != nil && f.Set != nil }), unreachable},
 	{"garbage", needs("Garbage", func(f Fixture) bool { return f.Garbage != nil }), garbageAnswer},
 	{"denied", needs("Deny", func(f Fixture) bool { return f.Deny != nil }), denied},
+	{"refused servers", needs("Connections or Proxy", hasConnections), refusedServers},
 	{"close", anything, closes},
 	{"batch", needsSet, batch},
 	{"watch", needs("Set or Arrive", func(f Fixture) bool { return f.Set != nil && f.Arrive != nil }), watch},

@@ -67,6 +67,9 @@ type Fixture struct {
 	Deny, Allow func()
 	// Connections counts the connections accepted so far.
 	Connections func() int
+	// Busy says that others connect by themselves too, such as a server that
+	// watches this one, so that a connection more proves nothing.
+	Busy bool
 
 	// Siblings are further things to measure over the same connection.
 	Siblings []Sibling

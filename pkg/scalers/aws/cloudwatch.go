@@ -174,9 +174,13 @@ func (c *cloudwatchConfig) window(now time.Time) window {
 	return window{start: end.Add(-time.Duration(c.collection) * time.Second), end: end}
 }
 
-// query is what is asked, under an identifier that is the caller's.
-func (c *cloudwatchConfig) query(id string) types.MetricDataQuery {
-	q := types.MetricDataQuery{Id: &id, ReturnData: aws.Bool(true)}
+// queries is one query.
+func (c *cloudwatchConfig) queries(first int) []types.MetricDataQuery {
+	return []types.MetricDataQuery{c.query(queryID(first))}
+}
+
+func (c *cloudwatchConfig) query(id *string) types.MetricDataQuery {
+	q := types.MetricDataQuery{Id: id, ReturnData: aws.Bool(true)}
 	if c.account != "" {
 		q.AccountId = &c.account
 	}
@@ -204,7 +208,12 @@ func (c *cloudwatchConfig) insights() bool {
 
 // Open implements scaler.Config.
 func (c *cloudwatchConfig) Open(_ context.Context, env scaler.Env) (scaler.Source, error) {
-	client, err := conn.OpenAWS(env, &c.aws, "cloudwatch", newCloudwatch)
+	return openCloudwatch(env, &c.aws, c)
+}
+
+// openCloudwatch opens a source for what is wanted.
+func openCloudwatch(env scaler.Env, a *conn.AWS, w wanted) (scaler.Source, error) {
+	client, err := conn.OpenAWS(env, a, "cloudwatch", newCloudwatch)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +221,7 @@ func (c *cloudwatchConfig) Open(_ context.Context, env scaler.Env) (scaler.Sourc
 	if now == nil {
 		now = time.Now
 	}
-	return &cloudwatchSource{AWSClient: client, config: c, now: now}, nil
+	return &cloudwatchSource{AWSClient: client, wanted: w, now: now}, nil
 }
 
 // newCloudwatch speaks JSON, which AWS takes as well as the SDK's own choice

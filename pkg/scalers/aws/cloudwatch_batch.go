@@ -29,11 +29,23 @@ const (
 	cloudwatchDoing = "asking CloudWatch for the metric"
 )
 
-// cloudwatchSource measures one metric or expression. It owns its share of
-// the client.
+// wanted is what a trigger wants of CloudWatch.
+type wanted interface {
+	// window is what its queries look at.
+	window(now time.Time) window
+	// insights says whether one of the queries is a Metrics Insights query, of
+	// which a request can hold one.
+	insights() bool
+	// queries are what is asked, under identifiers that begin with a number.
+	queries(first int) []types.MetricDataQuery
+	// read makes one number of the answers to its queries, in order.
+	read(got []series, w window) (scaler.Reading, error)
+}
+
+// cloudwatchSource measures one trigger. It owns its share of the client.
 type cloudwatchSource struct {
 	*conn.AWSClient[*cloudwatch.Client]
-	config *cloudwatchConfig
+	wanted wanted
 	now    func() time.Time
 	// alone is set once CloudWatch has refused the query, which would fail
 	// every other one of the same request.
@@ -67,17 +79,23 @@ func (s *cloudwatchSource) MeasureAll(ctx context.Context, sources []scaler.Sour
 	return results
 }
 
-// asked is a query with the place of its result.
+// asked is a trigger with its queries and the place of its result.
 type asked struct {
 	*cloudwatchSource
 	result *scaler.Result
+	count  int // of queries
 }
 
 // request is what one GetMetricData asks.
 type request struct {
 	window
 	asked    []asked
+	count    int // of queries
 	insights bool
+}
+
+func (r *request) add(a asked, insights bool) {
+	r.asked, r.count, r.insights = append(r.asked, a), r.count+a.count, r.insights || insights
 }
 
 // requests distributes the queries over as few requests as can be.
@@ -86,15 +104,18 @@ func (s *cloudwatchSource) requests(sources []scaler.Source, results []scaler.Re
 	var out []*request
 	filling := map[window][]*request{}
 	for i, src := range sources {
-		a := asked{src.(*cloudwatchSource), &results[i]}
-		w, insights := a.config.window(now), a.config.insights()
+		own := src.(*cloudwatchSource)
+		a := asked{own, &results[i], len(own.wanted.queries(0))}
+		w, insights := a.wanted.window(now), a.wanted.insights()
 		if a.alone.Load() {
-			out = append(out, &request{window: w, asked: []asked{a}})
+			r := &request{window: w}
+			r.add(a, insights)
+			out = append(out, r)
 			continue
 		}
 		var r *request
 		for _, open := range filling[w] {
-			if len(open.asked) < maxQueries && !(insights && open.insights) {
+			if open.count+a.count <= maxQueries && !(insights && open.insights) {
 				r = open
 				break
 			}
@@ -103,7 +124,7 @@ func (s *cloudwatchSource) requests(sources []scaler.Source, results []scaler.Re
 			r = &request{window: w}
 			filling[w], out = append(filling[w], r), append(out, r)
 		}
-		r.asked, r.insights = append(r.asked, a), r.insights || insights
+		r.add(a, insights)
 	}
 	return out
 }
@@ -118,14 +139,15 @@ func (s *cloudwatchSource) ask(ctx context.Context, r *request) {
 		s.ask(ctx, &request{window: r.window, asked: r.asked[half:]})
 		return
 	}
-	for i, a := range r.asked {
+	for _, a := range r.asked {
 		if err != nil {
 			a.result.Err = err
 			a.alone.Store(scaler.ReasonOf(err) == scaler.ReasonMisconfigured)
 			continue
 		}
 		a.alone.Store(false)
-		a.result.Reading, a.result.Err = a.config.read(answers[i])
+		a.result.Reading, a.result.Err = a.wanted.read(answers[:a.count], r.window)
+		answers = answers[a.count:]
 	}
 }
 
@@ -136,15 +158,21 @@ type series struct {
 	labels map[string]bool // of series with values
 	newest time.Time
 	value  float64
+	// since and latest are when the oldest and the newest period with a value
+	// above 0 began.
+	since, latest time.Time
 }
+
+// queryID names the query with a number.
+func queryID(n int) *string { return aws.String("q" + strconv.Itoa(n)) }
 
 // fetch returns one answer for each query of the request.
 func (s *cloudwatchSource) fetch(ctx context.Context, r *request) ([]series, error) {
 	in := &cloudwatch.GetMetricDataInput{StartTime: &r.start, EndTime: &r.end, ScanBy: types.ScanByTimestampDescending}
-	for i, a := range r.asked {
-		in.MetricDataQueries = append(in.MetricDataQueries, a.config.query("q"+strconv.Itoa(i)))
+	for _, a := range r.asked {
+		in.MetricDataQueries = append(in.MetricDataQueries, a.wanted.queries(len(in.MetricDataQueries))...)
 	}
-	out := make([]series, len(r.asked))
+	out := make([]series, len(in.MetricDataQueries))
 	for range maxPages {
 		page, err := s.API.GetMetricData(ctx, in)
 		if err != nil {
@@ -179,24 +207,49 @@ func (s *series) add(got types.MetricDataResult) {
 		if at.After(s.newest) {
 			s.newest, s.value = at, got.Values[i]
 		}
+		if got.Values[i] <= 0 {
+			continue
+		}
+		if s.since.IsZero() || at.Before(s.since) {
+			s.since = at
+		}
+		if at.After(s.latest) {
+			s.latest = at
+		}
 	}
 }
 
+// failure says why an answer is none.
+func (s series) failure() error {
+	switch s.status {
+	case types.StatusCodeForbidden:
+		return scaler.Denied(errors.New("the credentials may not read it"), cloudwatchDoing)
+	case types.StatusCodeInternalError:
+		return scaler.Unreachable(errors.New("CloudWatch failed to read it"), cloudwatchDoing)
+	}
+	if math.IsNaN(s.value) || math.IsInf(s.value, 0) {
+		return scaler.BadAnswer(fmt.Errorf("the newest value is %v; expected a finite number", s.value), cloudwatchDoing)
+	}
+	return nil
+}
+
+// errLeftOut is a metric that was asked for and not answered.
+var errLeftOut = errors.New("the answer leaves it out")
+
 // read makes one number of an answer.
-func (c *cloudwatchConfig) read(s series) (scaler.Reading, error) {
-	switch {
-	case s.status == types.StatusCodeForbidden:
-		return scaler.Reading{}, scaler.Denied(errors.New("the credentials may not read it"), cloudwatchDoing)
-	case s.status == types.StatusCodeInternalError:
-		return scaler.Reading{}, scaler.Unreachable(errors.New("CloudWatch failed to read it"), cloudwatchDoing)
-	case !s.there && c.expression == "": // a SEARCH that finds nothing is left out
-		return scaler.Reading{}, scaler.BadAnswer(errors.New("the answer leaves it out"), cloudwatchDoing)
-	case len(s.labels) > 1:
+func (c *cloudwatchConfig) read(got []series, _ window) (scaler.Reading, error) {
+	s := got[0]
+	if len(s.labels) > 1 {
 		return scaler.Reading{}, scaler.Misconfigured(fmt.Errorf("the expression gave %d series; expected one, for example with SUM(…)", len(s.labels)), cloudwatchDoing)
+	}
+	if err := s.failure(); err != nil {
+		return scaler.Reading{}, err
+	}
+	switch {
+	case !s.there && c.expression == "": // a SEARCH that finds nothing is left out
+		return scaler.Reading{}, scaler.BadAnswer(errLeftOut, cloudwatchDoing)
 	case len(s.labels) == 0:
 		return c.empty()
-	case math.IsNaN(s.value) || math.IsInf(s.value, 0):
-		return scaler.Reading{}, scaler.BadAnswer(fmt.Errorf("the newest value is %v; expected a finite number", s.value), cloudwatchDoing)
 	}
 	return scaler.Reading{Value: s.value}, nil
 }
@@ -204,9 +257,9 @@ func (c *cloudwatchConfig) read(s series) (scaler.Reading, error) {
 // empty is what no data means.
 func (c *cloudwatchConfig) empty() (scaler.Reading, error) {
 	if c.ignoreEmpty && !c.refuseEmpty {
-		return scaler.Reading{Value: c.minimum, Note: "CloudWatch has no data in the window, so minMetricValue counts"}, nil
+		return scaler.Reading{Empty: true, Value: c.minimum, Note: "CloudWatch has no data in the window, so minMetricValue counts"}, nil
 	}
-	return scaler.Reading{}, scaler.Missing(errors.New("there is no data in the window; expected a metric that exists, and metricCollectionTime and metricEndTimeOffset to reach back to its newest value"), cloudwatchDoing)
+	return scaler.Reading{Empty: true}, scaler.Missing(errors.New("there is no data in the window; expected a metric that exists, and metricCollectionTime and metricEndTimeOffset to reach back to its newest value"), cloudwatchDoing)
 }
 
 var (

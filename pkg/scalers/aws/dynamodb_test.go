@@ -18,13 +18,13 @@ import (
 
 // table is a table of a moto whose items wait.
 type table struct {
-	t      *testing.T
+	t      testing.TB
 	client *dynamodb.Client
 	name   string
 	items  int
 }
 
-func newTable(t *testing.T, s *motoserver.Server, name string, streams bool) *table {
+func newTable(t testing.TB, s *motoserver.Server, name string, streams bool) *table {
 	t.Helper()
 	tb := &table{t: t, client: newDynamodb(admin(s.URL)), name: name}
 	in := &dynamodb.CreateTableInput{

@@ -17,7 +17,7 @@ import (
 )
 
 // shards makes the stream anew with n shards.
-func shards(t *testing.T, s *motoserver.Server, name string) func(context.Context, float64) {
+func shards(t testing.TB, s *motoserver.Server, name string) func(context.Context, float64) {
 	client := kinesis.NewFromConfig(admin(s.URL))
 	return func(ctx context.Context, n float64) {
 		t.Helper()

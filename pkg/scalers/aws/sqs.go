@@ -43,6 +43,11 @@ func sqsKinds() []scaler.Kind {
 				},
 			},
 			{
+				Title:    "A queue, with the operator's pod identity",
+				Metadata: map[string]string{"queueURL": queue, "queueLength": "5", "awsRegion": "eu-west-1"},
+				Identity: "aws",
+			},
+			{
 				Title:    "A queue whose address the container's environment has",
 				Metadata: map[string]string{"queueURLFromEnv": "QUEUE_URL", "queueLength": "5", "awsRegion": "eu-west-1"},
 				Auth:     map[string]string{"awsRoleArn": "arn:aws:iam::111122223333:role/orders"},
@@ -79,6 +84,9 @@ var sqsName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}(\.fifo)?$`)
 // Check implements scaler.Checker.
 func (c *sqsConfig) Check() param.Problems {
 	ps := c.aws.Check()
+	if c.queue == "" {
+		return ps // it comes from an environment that is not known here
+	}
 	if !strings.Contains(c.queue, "/") {
 		if !sqsName.MatchString(c.queue) {
 			ps.Errorf("metadata.queueURL", "found a value that is no address and can't be a queue's name; expected an address such as https://sqs.eu-west-1.amazonaws.com/111122223333/orders, or a name")

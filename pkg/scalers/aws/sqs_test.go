@@ -20,13 +20,13 @@ import (
 
 // queue is a queue of a moto.
 type queue struct {
-	t      *testing.T
+	t      testing.TB
 	client *sqs.Client
 	name   string
 	url    string
 }
 
-func newQueue(t *testing.T, s *motoserver.Server, name string) *queue {
+func newQueue(t testing.TB, s *motoserver.Server, name string) *queue {
 	t.Helper()
 	q := &queue{t: t, client: sqs.NewFromConfig(admin(s.URL)), name: name}
 	q.create(t.Context())

@@ -33,7 +33,7 @@ type hubClient struct {
 	bus    *bus
 	hub    string
 	scope  string // what a token is asked for
-	dialer *net.Dialer
+	dialer *conn.Network
 	tls    *tls.Config // nil for an emulator
 	now    func() time.Time
 
@@ -43,7 +43,7 @@ type hubClient struct {
 
 func newHubClient(env scaler.Env, b *bus, hub string, cloud *conn.AzureCloud) (*hubClient, error) {
 	c := &hubClient{
-		bus: b, hub: hub, scope: cloud.Scope(conn.AzureEventHub), dialer: conn.Dialer(env.HTTP), now: env.Now,
+		bus: b, hub: hub, scope: cloud.Scope(conn.AzureEventHub), dialer: conn.NewNetwork(env.HTTP), now: env.Now,
 		turn: make(chan struct{}, 1),
 	}
 	c.turn <- struct{}{}
@@ -147,7 +147,7 @@ func (c *hubClient) dial(ctx context.Context) (net.Conn, error) {
 	if c.tls == nil {
 		return c.dialer.DialContext(ctx, "tcp", address)
 	}
-	return (&tls.Dialer{NetDialer: c.dialer, Config: c.tls}).DialContext(ctx, "tcp", address)
+	return c.dialer.DialTLS(ctx, "tcp", address, c.tls)
 }
 
 func (c *hubClient) audience() string { return audienceOf(c.bus, c.hub) }

@@ -3,6 +3,7 @@ package external
 import (
 	"crypto/tls"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -101,6 +102,16 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("got %+v, %v; want %s", r, err, want)
 			}
 		})
+	}
+}
+
+// TestHugeMessage: a message is read up to a size only.
+func TestHugeMessage(t *testing.T) {
+	s := start(t)
+	s.change(func() { s.specs[0].MetricName = strings.Repeat("x", 5<<20) })
+	r, err := measure(t, open(t, "external", param.Values{Metadata: at(s.address)}))
+	if err == nil || scaler.ReasonOf(err) != scaler.ReasonBadAnswer || len(err.Error()) > 1000 {
+		t.Errorf("got %+v, %.1000v; want BadAnswer", r, err)
 	}
 }
 

@@ -43,12 +43,14 @@ func pubsubKinds() []scaler.Kind {
 				Metadata: map[string]string{
 					"subscriptionName": "projects/shop/subscriptions/orders", "mode": "OldestUnackedMessageAge", "value": "60", "activationValue": "30",
 				},
+				Identity: "gcp",
 			},
 			{
 				Title: "How long messages of a subscription take to be acknowledged, no traffic counting as 0",
 				Metadata: map[string]string{
 					"subscriptionName": "projects/shop/subscriptions/orders", "mode": "AckLatencies", "aggregation": "percentile95", "value": "2000", "valueIfNull": "0",
 				},
+				Identity: "gcp",
 			},
 		},
 		New: func() scaler.Config { return &pubsubConfig{} },
@@ -81,7 +83,7 @@ func (c *pubsubConfig) Params() param.Set {
 			Doc("Topic, by its name or as projects/<project>/topics/<name>; in place of a subscription."),
 		param.Text("mode", &c.mode).Default(modeSize).IsSet(&c.has.mode).Example("OldestUnackedMessageAge").
 			Doc("What is measured: SubscriptionSize, OldestUnackedMessageAge, or any metric that Pub/Sub has for it, such as AckLatencies or ack_latencies."),
-		param.Float("value", &c.value).Default(10).Target().Doc("Value of the metric per replica."),
+		param.Float("value", &c.value).Default(10).FirstDefault(5).Target().Doc("Value of the metric per replica."),
 		param.Float("activationValue", &c.activation).Activation().Doc("Value of the metric above which the workload is active."),
 		param.Int("subscriptionSize", &c.size).Min(0).Deprecated("use value, with the mode SubscriptionSize").
 			Doc("Number of waiting messages per replica; it sets value and mode."),

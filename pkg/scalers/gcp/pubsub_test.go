@@ -17,6 +17,7 @@ import (
 
 	"github.com/kedago/keda/internal/conn/conntest"
 	"github.com/kedago/keda/pkg/scaler"
+	"github.com/kedago/keda/pkg/scaler/param"
 	"github.com/kedago/keda/pkg/scaler/scalertest"
 	pubsubserver "github.com/kedago/keda/test/servers/pubsub"
 )
@@ -51,6 +52,21 @@ func TestPubsubFirstAPI(t *testing.T) {
 		Kind: kind(t, "gcp-pubsub"), Metadata: map[string]string{"subscriptionName": "jobs", "value": "5", "credentials": "KEY"}, EnvNames: true,
 		Env: map[string]string{"KEY": c.google.Key},
 	})
+	for name, tc := range map[string]struct {
+		first bool
+		size  string
+		want  float64
+	}{"first API": {true, "", 5}, "first API, given": {true, "7", 7}, "today's API": {false, "", 10}} {
+		m := map[string]string{"subscriptionName": "jobs", "credentials": "KEY"}
+		if tc.size != "" {
+			m["subscriptionSize"] = tc.size
+		}
+		k := kind(t, "gcp-pubsub").New()
+		scaler.Decode(k, param.Values{Metadata: m, EnvNames: tc.first, Env: map[string]string{"KEY": c.google.Key}})
+		if got, _ := scaler.TargetOf(k); got != tc.want {
+			t.Errorf("%s: the target is %v, want %v", name, got, tc.want)
+		}
+	}
 }
 
 // TestPubsubEmulator follows the backlog of a real subscription: what Pub/Sub

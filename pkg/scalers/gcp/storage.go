@@ -37,6 +37,7 @@ func storageKinds() []scaler.Kind {
 				Metadata: map[string]string{
 					"bucketName": "uploads", "blobPrefix": "incoming/", "blobDelimiter": "/", "targetObjectCount": "20", "maxBucketItemsToScan": "5000",
 				},
+				Identity: "gcp",
 			},
 		},
 		New: func() scaler.Config { return &storageConfig{} },

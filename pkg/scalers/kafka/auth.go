@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/oauth"
@@ -60,35 +62,26 @@ type auth struct {
 	tokenURL   *url.URL
 	scopes     []string
 	extensions map[string]string
-	later      struct {
-		keytab, krb5                      param.Hidden
-		realm, kerberosService, awsRegion string
-		disableFAST                       bool
-	}
-	has struct{ sasl, authMode, username, password, tokenURL bool }
+	krb        krb
+	aws        conn.AWS
+	has        struct{ sasl, authMode, username, password, tokenURL bool }
 }
 
 func (a *auth) params() param.Set {
 	return param.Group("Authentication",
 		param.Text("sasl", &a.sasl).From(param.Metadata, param.Auth).Default(saslNone).IsSet(&a.has.sasl).
 			OneOf(saslNone, saslPlain, saslSHA256, saslSHA512, saslOAuth, saslGSSAPI, saslMSK).
-			Doc("SASL mechanism; gssapi and aws_msk_iam are not supported yet."),
+			Doc("SASL mechanism."),
 		param.Text("authMode", &a.authMode).From(param.Auth).OneOf(slices.Sorted(maps.Keys(authModes()))...).IsSet(&a.has.authMode).
 			Doc("The mechanism and TLS in one, as keda.k8s.io has it."),
-		param.Text("username", &a.username).From(param.Auth).IsSet(&a.has.username).Doc("User name; the client ID for oauthbearer."),
+		param.Text("username", &a.username).From(param.Auth).IsSet(&a.has.username).Doc("User name; the client ID for oauthbearer, the principal without its realm for gssapi."),
 		param.Secret("password", &a.password).IsSet(&a.has.password).Doc("Password; the client secret for oauthbearer."),
 		param.Text("saslTokenProvider", &a.provider).From(param.Metadata, param.Auth).OneOf("bearer", saslMSK).Default("bearer").
-			Doc("Who gives the token of oauthbearer; aws_msk_iam is not supported yet."),
+			Doc("Who gives the token of oauthbearer: a token endpoint, or the AWS credentials, for Amazon MSK."),
 		param.URL("oauthTokenEndpointUri", &a.tokenURL).From(param.Auth).IsSet(&a.has.tokenURL).Doc("Address of the token endpoint, for oauthbearer."),
 		param.List("scopes", &a.scopes).From(param.Auth).Doc("Scopes to ask for, separated by commas, for oauthbearer."),
 		param.Map("oauthExtensions", &a.extensions).From(param.Auth).Doc("SASL extensions (KIP-342), name=value pairs separated by commas, for oauthbearer."),
-		param.Secret("keytab", &a.later.keytab).Doc("Kerberos keytab; gssapi is not supported yet."),
-		param.Text("realm", &a.later.realm).From(param.Auth).Doc("Kerberos realm; gssapi is not supported yet."),
-		param.Secret("kerberosConfig", &a.later.krb5).Doc("Kerberos configuration; gssapi is not supported yet."),
-		param.Text("kerberosServiceName", &a.later.kerberosService).From(param.Auth).Doc("Kerberos service name; gssapi is not supported yet."),
-		param.Bool("kerberosDisableFAST", &a.later.disableFAST).From(param.Auth).Default(false).Doc("Whether to turn FAST off; gssapi is not supported yet."),
-		param.Text("awsRegion", &a.later.awsRegion).Doc("Region of an Amazon MSK cluster; aws_msk_iam is not supported yet."),
-	).With(a.tls.Params())
+	).With(a.krb.params(), a.aws.SigningParams("Region of the Amazon MSK cluster, where AWS credentials sign in."), a.tls.Params())
 }
 
 // check finds what the chosen mechanism lacks, and applies authMode.
@@ -108,44 +101,85 @@ func (a *auth) check() param.Problems {
 			ps.Errorf("authenticationRef."+name, "is missing; expected a value, since sasl is %s", a.sasl)
 		}
 	}
-	switch a.sasl {
-	case saslPlain, saslSHA256, saslSHA512:
+	switch {
+	case a.isMSK():
+		a.checkMSK(&ps)
+	case a.sasl == saslPlain, a.sasl == saslSHA256, a.sasl == saslSHA512:
 		need("username", a.has.username)
 		need("password", a.has.password)
-	case saslOAuth:
-		if a.provider == saslMSK {
-			notYet(&ps, "metadata.saslTokenProvider", saslMSK)
-			break
-		}
+	case a.sasl == saslOAuth:
 		need("username", a.has.username)
 		need("password", a.has.password)
 		need("oauthTokenEndpointUri", a.has.tokenURL)
-	case saslGSSAPI, saslMSK:
-		notYet(&ps, "metadata.sasl", a.sasl)
+		a.checkExtensions(&ps)
+	case a.sasl == saslGSSAPI:
+		need("username", a.has.username)
+		need("realm", a.krb.has.realm)
+		need("kerberosConfig", a.krb.has.config)
+		a.krb.check(&ps, a.username, a.has.password)
 	}
 	return append(ps, a.tls.Check()...)
 }
 
-func notYet(ps *param.Problems, path, what string) {
-	ps.Errorf(path, "found %s, which is not supported yet; expected one of %s", what,
-		strings.Join([]string{saslNone, saslPlain, saslSHA256, saslSHA512, saslOAuth + " with the token provider bearer"}, ", "))
+// isMSK says whether AWS credentials sign in.
+func (a *auth) isMSK() bool {
+	return a.sasl == saslMSK || a.sasl == saslOAuth && a.provider == saslMSK
+}
+
+// What SASL extensions may be (RFC 7628, 3.1), as brokers check too.
+var (
+	extensionName  = regexp.MustCompile(`^[A-Za-z]+$`)
+	extensionValue = regexp.MustCompile(`^[\x21-\x7E \t\r\n]*$`)
+)
+
+func (a *auth) checkExtensions(ps *param.Problems) {
+	for _, name := range slices.Sorted(maps.Keys(a.extensions)) {
+		if !extensionName.MatchString(name) || strings.EqualFold(name, "auth") {
+			ps.Errorf("authenticationRef.oauthExtensions", "has an extension whose name is not allowed; expected letters only, and not auth")
+		} else if !extensionValue.MatchString(a.extensions[name]) {
+			ps.Errorf("authenticationRef.oauthExtensions", "has a value for %s with characters that are not allowed; expected printable ASCII", name)
+		}
+	}
+}
+
+func (a *auth) checkMSK(ps *param.Problems) {
+	a.checkExtensions(ps)
+	if a.aws.Region() == "" {
+		ps.Errorf("metadata.awsRegion", "is missing; expected the region of the Amazon MSK cluster, such as eu-west-1")
+	}
+	if !a.tls.Enabled() {
+		ps.Errorf("metadata.tls", "found disable; expected enable, since Amazon MSK takes AWS credentials over TLS only")
+	}
+	*ps = append(*ps, a.aws.Check()...)
 }
 
 // digest stands for the credentials in the pool's key, revealing none.
-func (a *auth) digest() string {
-	parts := []string{a.tls.Digest(), a.sasl, a.username, a.password.Reveal(), strings.Join(a.scopes, " "), fmt.Sprint(a.extensions)}
+func (a *auth) digest(id scaler.Identity) (string, error) {
+	parts := []string{a.tls.Digest(), a.sasl, a.username, a.password.Reveal(), strings.Join(a.scopes, " "), fmt.Sprint(a.extensions), a.krb.digest()}
 	if a.tokenURL != nil {
 		parts = append(parts, a.tokenURL.String())
 	}
-	return conn.Digest(parts...)
+	if a.isMSK() {
+		aws, err := a.aws.IAMDigest(id)
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, a.provider, aws)
+	}
+	return conn.Digest(parts...), nil
 }
 
 // mechanism returns the client side of SASL, nil for none, and what to close
 // with the connection, which may be nil.
 func (a *auth) mechanism(env scaler.Env) (sasl.Mechanism, func(), error) {
+	if a.isMSK() {
+		return a.mskMechanism(env)
+	}
 	switch a.sasl {
 	case saslNone:
 		return nil, nil, nil
+	case saslGSSAPI:
+		return &gssapi{krb: &a.krb, user: a.username, password: a.password, env: env}, nil, nil
 	case saslPlain:
 		return plain.Auth{User: a.username, Pass: a.password.Reveal()}.AsMechanism(), nil, nil
 	case saslSHA256:
@@ -164,5 +198,16 @@ func (a *auth) mechanism(env scaler.Env) (sasl.Mechanism, func(), error) {
 			return oauth.Auth{Token: token, Extensions: a.extensions}, err
 		}), tokens.Close, nil
 	}
-	return nil, nil, scaler.Misconfigured(nil, "sasl %s is not supported yet", a.sasl)
+	return nil, nil, scaler.Misconfigured(nil, "sasl %s is not known", a.sasl)
+}
+
+func (a *auth) mskMechanism(env scaler.Env) (sasl.Mechanism, func(), error) {
+	credentials, err := a.aws.IAM(env)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.sasl == saslOAuth {
+		return mskToken(a.aws.Region(), credentials, a.extensions), nil, nil
+	}
+	return &mskIAM{region: a.aws.Region(), credentials: credentials, now: time.Now}, nil, nil
 }

@@ -36,16 +36,21 @@ func name(prefix string) string { return fmt.Sprintf("%s-%d", prefix, names.Add(
 // open decodes and opens a trigger, which must be right.
 func open(t testing.TB, env scaler.Env, metadata, auth map[string]string) *source {
 	t.Helper()
-	c := &config{}
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(context.Background(), env)
+	s, err := decoded(t, metadata, auth).Open(context.Background(), env)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s.(*source)
+}
+
+func decoded(t testing.TB, metadata, auth map[string]string) *config {
+	t.Helper()
+	c := &config{}
+	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func (c *cluster) open(t testing.TB, group, topic string, more ...string) *source {
@@ -94,9 +99,11 @@ func behaviours(t *testing.T, c *cluster) {
 	t.Run("lag of one topic", func(t *testing.T) { lagOfOneTopic(t, c) })
 	t.Run("options", func(t *testing.T) { options(t, c) })
 	t.Run("no committed offset", func(t *testing.T) { noCommittedOffset(t, c) })
+	t.Run("offsets deleted", func(t *testing.T) { offsetsDeleted(t, c) })
 	t.Run("retention", func(t *testing.T) { retention(t, c) })
 	t.Run("topic made anew", func(t *testing.T) { topicMadeAnew(t, c) })
 	t.Run("several topics", func(t *testing.T) { severalTopics(t, c) })
+	t.Run("a pattern of topics", func(t *testing.T) { patternOfTopics(t, c) })
 	t.Run("missing", func(t *testing.T) { missing(t, c) })
 	t.Run("watch", func(t *testing.T) { watchBehaviours(t, c) })
 }
@@ -180,6 +187,37 @@ func noCommittedOffset(t *testing.T, c *cluster) {
 	expect(t, c.open(t, group, topic), 3, 3, "1 of 2 partitions have no committed offset")
 }
 
+// offsetsDeleted checks a group whose offsets go, one first, then all, as a
+// reset or their expiry takes them.
+func offsetsDeleted(t *testing.T, c *cluster) {
+	topic, group := name("topic"), name("group")
+	c.client.CreateTopic(t, topic, 2)
+	for p := range 2 {
+		c.client.Produce(t, topic, p, 30)
+		c.client.Commit(t, group, topic, p, 20)
+	}
+	latest, all := c.open(t, group, topic, "lagThreshold", "50"), c.open(t, group, "", "lagThreshold", "50")
+	earliest := c.open(t, group, topic, "lagThreshold", "50", "offsetResetPolicy", "earliest")
+	for _, s := range []*source{latest, all, earliest} {
+		expect(t, s, 20, 20, "")
+	}
+	c.client.DeleteOffset(t, group, topic, 0)
+	one := "1 of 2 partitions have no committed offset"
+	expect(t, latest, 11, 11, one)
+	expect(t, all, 11, 11, one)
+	expect(t, earliest, 40, 40, one)
+	c.client.DeleteGroup(t, group)
+	both := "2 of 2 partitions have no committed offset"
+	expect(t, latest, 2, 2, both)
+	expect(t, earliest, 60, 60, both)
+	refuse(t, all, scaler.ReasonMissing, group)
+	c.client.Commit(t, group, topic, 0, 30)
+	c.client.Commit(t, group, topic, 1, 30)
+	for _, s := range []*source{latest, all, earliest} {
+		expect(t, s, 0, 0, "")
+	}
+}
+
 func retention(t *testing.T, c *cluster) {
 	topic, group := name("topic"), name("group")
 	c.client.CreateTopic(t, topic, 1)
@@ -221,6 +259,56 @@ func severalTopics(t *testing.T, c *cluster) {
 	expect(t, all, 101, 101, "1 of 6 partitions have no committed offset")
 }
 
+// patternOfTopics checks that all of a name must match, that topics without a
+// committed offset count too, and topics that come and go.
+func patternOfTopics(t *testing.T, c *cluster) {
+	prefix, group := name("pattern"), name("group")
+	now := time.Now()
+	aside := *c
+	aside.env = newEnv() // its own connection, with its own clock
+	aside.env.Now = func() time.Time { return now }
+	s := aside.open(t, group, "", "topicRegex", prefix+`\.(a|b|new)`, "lagThreshold", "30")
+	refuse(t, s, scaler.ReasonMissing, "topicRegex")
+	add := func(topic string, records int, committed bool) {
+		c.client.CreateTopic(t, prefix+topic, 1)
+		c.client.Produce(t, prefix+topic, 0, records)
+		if committed {
+			c.client.Commit(t, group, prefix+topic, 0, 0)
+		}
+	}
+	add(".a", 10, true)
+	add(".a.dead", 10, true)
+	add("-a", 10, true)
+	add(".b", 10, false)
+	now = now.Add(namesAge)
+	note := "1 of 2 partitions have no committed offset"
+	expect(t, s, 11, 11, note)
+	add(".new", 10, true)
+	expect(t, s, 11, 11, note) // not listed yet
+	now = now.Add(namesAge)
+	expect(t, s, 21, 21, "1 of 3 partitions")
+	c.client.DeleteTopic(t, prefix+".a")
+	eventually(t, func() error { // a deletion is not done at once, and not known before the brokers are asked
+		got, err := measure(s)
+		if err == nil && got.Value != 11 {
+			err = fmt.Errorf("measured %v after a topic was deleted", got.Value)
+		}
+		return err
+	})
+	all := aside.open(t, group, "", "lagThreshold", "30")
+	eventually(t, func() error { _, err := measure(all); return err }) // until the group has forgotten the topic
+	both := s.MeasureAll(t.Context(), []scaler.Source{s, all})         // together with a trigger on all topics of the group
+	for i, want := range []float64{11, 30} {
+		if both[i].Err != nil || both[i].Reading.Value != want {
+			t.Errorf("trigger %d: %+v, want %v", i, both[i], want)
+		}
+	}
+	r := watch(t, s)
+	r.await(t, scaler.Watching, 1)
+	c.client.Produce(t, prefix+".b", 0, 1)
+	r.await(t, scaler.Arrived, 1)
+}
+
 func missing(t *testing.T, c *cluster) {
 	topic, group := name("topic"), name("group")
 	s := c.open(t, group, topic)
@@ -244,11 +332,17 @@ func missing(t *testing.T, c *cluster) {
 // changes with some delay.
 func eventually(t *testing.T, try func() error) {
 	t.Helper()
-	var err error
+	if err := soon(try); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// soon tries until it works, for up to 20 seconds.
+func soon(try func() error) (err error) {
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if err = try(); err == nil {
-			return
+			return nil
 		}
 	}
-	t.Fatal(err)
+	return err
 }

@@ -2,9 +2,7 @@ package kafka
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -45,21 +43,32 @@ type connection struct {
 	coordinators map[string]int32
 	manyGroups   map[int32]bool // whether a broker takes many groups in one OffsetFetch
 	nextBroker   int
+	names        []string // all topics' names at namesAt; replaced, never changed
+	namesAt      time.Time
+	likes        map[string][]string // which of names a pattern matches
 }
 
 // poolKey names the connection of a trigger.
-func (c *config) poolKey(env scaler.Env) scaler.PoolKey {
+func (c *config) poolKey(env scaler.Env) (scaler.PoolKey, error) {
+	credentials, err := c.auth.digest(env.Identity)
+	if err != nil {
+		return scaler.PoolKey{}, err
+	}
 	servers := slices.Sorted(slices.Values(c.servers))
 	return scaler.PoolKey{
 		Driver:      "kafka",
 		Address:     strings.Join(servers, ",") + " " + conn.OptionsKey(env.HTTP),
-		Credentials: c.auth.digest(),
-	}
+		Credentials: credentials,
+	}, nil
 }
+
+// maxAnswer is the largest answer read, in bytes: the offsets of a group of
+// 100,000 partitions have a tenth of it.
+const maxAnswer = 32 << 20
 
 // connect prepares a connection. It does no I/O.
 func connect(c *config, env scaler.Env) (*connection, error) {
-	dialer, err := c.dialer(env)
+	dialer, err := conn.TriggerDialer(&c.auth.tls, env.HTTP)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +88,9 @@ func connect(c *config, env scaler.Env) (*connection, error) {
 		kgo.MaxVersions(versions),
 		kgo.DisableClientMetrics(),
 		kgo.ConnIdleTimeout(idleTimeout),
+		kgo.BrokerMaxReadBytes(maxAnswer),
+		kgo.FetchMaxBytes(maxAnswer), // which may not be more; nothing is consumed by it
+		kgo.FetchMaxBytes(maxAnswer), // the client insists, though our fetches have their own bound
 		kgo.MetadataMaxAge(maxAge),
 		kgo.RequestRetries(requestRetries),
 		kgo.RetryTimeout(10 * time.Second),
@@ -105,27 +117,6 @@ func connect(c *config, env scaler.Env) (*connection, error) {
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	k.hub = newHub(k)
 	return k, nil
-}
-
-// dialer returns how brokers are dialled, with TLS where the trigger has it.
-func (c *config) dialer(env scaler.Env) (func(context.Context, string, string) (net.Conn, error), error) {
-	settings, err := conn.ClientTLS(&c.auth.tls, env.HTTP)
-	if err != nil {
-		return nil, err
-	}
-	plain := conn.Dialer(env.HTTP)
-	if settings == nil {
-		return plain.DialContext, nil
-	}
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		host, _, err := net.SplitHostPort(address)
-		if err != nil {
-			return nil, fmt.Errorf("reading a broker's address: %w", err)
-		}
-		own := settings.Clone()
-		own.ServerName = host
-		return (&tls.Dialer{NetDialer: plain, Config: own}).DialContext(ctx, network, address)
-	}, nil
 }
 
 // Close implements io.Closer. The pool calls it in the background, when

@@ -31,7 +31,10 @@ func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 	if err := c.Check().Err(); err != nil {
 		return nil, scaler.Misconfigured(err, "preparing the kafka trigger")
 	}
-	key := c.poolKey(env)
+	key, err := c.poolKey(env)
+	if err != nil {
+		return nil, err
+	}
 	k, release, err := scaler.Lease(env.Pool, key, func() (*connection, error) { return connect(c, env) })
 	if err != nil {
 		return nil, scaler.Misconfigured(err, "preparing the kafka trigger")
@@ -58,11 +61,8 @@ func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
 // ends of logs: the other way round, a consumer that commits meanwhile would
 // look as if it were ahead of its log.
 func (s *source) MeasureAll(ctx context.Context, sources []scaler.Source) []scaler.Result {
-	p := &poll{conn: s.conn, topics: map[string]*topicState{}, groups: map[string]*groupState{}}
-	for _, other := range sources {
-		p.want(other.(*source).config)
-	}
-	p.conn.describe(ctx, p.allTopics(), false)
+	p := &poll{conn: s.conn, topics: map[string]*topicState{}, groups: map[string]*groupState{}, matched: map[string]matched{}}
+	p.plan(ctx, sources)
 	p.fetchCommitted(ctx)
 	p.discoverTopics(ctx)
 	p.listEnds(ctx)
@@ -78,9 +78,10 @@ func (s *source) MeasureAll(ctx context.Context, sources []scaler.Source) []scal
 
 // poll is one measurement of any number of triggers on one connection.
 type poll struct {
-	conn   *connection
-	topics map[string]*topicState
-	groups map[string]*groupState
+	conn    *connection
+	topics  map[string]*topicState
+	groups  map[string]*groupState
+	matched map[string]matched // by pattern
 
 	mu sync.Mutex // guards the topics' states while several brokers answer
 }
@@ -91,10 +92,11 @@ func (p *poll) want(c *config) {
 		g = &groupState{name: c.group}
 		p.groups[c.group] = g
 	}
-	if len(c.topics) == 0 {
+	if c.ofGroup() {
 		g.all = true
+		return
 	}
-	for _, name := range c.topics {
+	for _, name := range p.topicsOf(c) {
 		t := p.topics[name]
 		if t == nil {
 			t = &topicState{name: name}
@@ -167,10 +169,14 @@ func (p *poll) needingStarts(sources []scaler.Source) []*topicState {
 	return out
 }
 
-// topicsOf lists a trigger's topics: its own, or those of its group.
+// topicsOf lists a trigger's topics: its own, those that its pattern matches,
+// or those of its group.
 func (p *poll) topicsOf(c *config) []string {
-	if len(c.topics) > 0 {
+	switch {
+	case len(c.topics) > 0:
 		return c.topics
+	case c.pattern != nil:
+		return p.matched[c.pattern.String()].topics
 	}
 	committed := p.groups[c.group].committed
 	out := make([]string, 0, len(committed))
@@ -189,6 +195,14 @@ func (p *poll) topicsOf(c *config) []string {
 func (s *source) read(p *poll, now time.Time) (scaler.Reading, error) {
 	c, g := s.config, p.groups[s.config.group]
 	topics := p.topicsOf(c)
+	if c.pattern != nil {
+		if err := p.matched[c.pattern.String()].err; err != nil {
+			return scaler.Reading{}, err
+		}
+		if len(topics) == 0 {
+			return scaler.Reading{}, scaler.Missing(nil, "the cluster has no topic that matches topicRegex %q and that these credentials may see", c.topicRegex)
+		}
+	}
 	for _, name := range topics {
 		if err := p.topics[name].err; err != nil {
 			return scaler.Reading{}, err
@@ -237,7 +251,7 @@ func (s *source) addTopic(sum *tally, g *groupState, t *topicState, now time.Tim
 		switch {
 		case n < len(committed):
 			at = committed[n]
-		case g.all && len(c.topics) == 0:
+		case g.all && c.ofGroup():
 			at = none // the answer to "all" has no entry for it
 		}
 		if end < 0 || at == unanswered {

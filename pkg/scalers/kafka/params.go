@@ -16,6 +16,8 @@ type config struct {
 	servers    []string
 	group      string
 	topics     []string
+	topicRegex string
+	pattern    *regexp.Regexp // of topicRegex; nil without it
 	limit      partitions
 	threshold  int64
 	activation int64
@@ -34,7 +36,10 @@ func (c *config) Params() param.Set {
 		param.Text("consumerGroup", &c.group).From(param.Metadata, param.Env).Required().Example("my-group").
 			Doc("Consumer group whose committed offsets are read."),
 		param.List("topic", &c.topics).From(param.Metadata, param.Env).Example("test-topic").
-			Doc("Topics whose lag is added up, separated by commas; all topics that the group has committed offsets for when unset."),
+			Doc("Topics whose lag is added up, separated by commas; all topics that the group has committed offsets for when neither this nor topicRegex is set."),
+		param.Text("topicRegex", &c.topicRegex).From(param.Metadata, param.Env).Example(`orders\..*`).
+			Doc("Regular expression (RE2) in place of topic; every topic whose whole name matches counts, also one that the group has not read yet. " +
+				"New topics are noticed within a minute."),
 		param.Text("partitionLimitation", &c.limitText).Example("1,2-4,9").
 			Doc("Partitions to look at, numbers and ranges separated by commas; all when unset."),
 		param.Int("lagThreshold", &c.threshold).Default(10).Max(1e12).Target().Doc("Lag per replica, in records."),
@@ -59,20 +64,21 @@ func (c *config) Params() param.Set {
 func (c *config) Check() param.Problems {
 	var ps param.Problems
 	c.checkNames(&ps)
+	c.checkPattern(&ps)
 	var err error
 	if c.limit, err = parsePartitions(c.limitText); err != nil {
 		ps.Errorf("metadata.partitionLimitation", "%v; expected numbers and ranges such as 1,2-4,9", err)
 	}
-	if c.limit != nil && len(c.topics) == 0 {
-		ps.Warnf("metadata.partitionLimitation", "has no effect without topic")
+	if c.limit != nil && c.ofGroup() {
+		ps.Warnf("metadata.partitionLimitation", "has no effect without topic or topicRegex")
 		c.limit = nil
 	}
 	clash := func(name, other string) {
 		ps.Errorf("metadata."+name, "can't be used with %s; expected one of them", other)
 	}
 	needsTopic := func(name string) {
-		if len(c.topics) == 0 {
-			ps.Errorf("metadata."+name, "needs metadata.topic, which is missing")
+		if c.ofGroup() {
+			ps.Errorf("metadata."+name, "needs metadata.topic or metadata.topicRegex, and both are missing")
 		}
 	}
 	if c.rules.limitToLagging {
@@ -89,6 +95,24 @@ func (c *config) Check() param.Problems {
 	}
 	c.rules.threshold, c.rules.earliest = c.threshold, c.reset == "earliest"
 	return append(ps, c.auth.check()...)
+}
+
+// ofGroup says whether the group's own topics count, since none is named.
+func (c *config) ofGroup() bool { return len(c.topics) == 0 && c.pattern == nil }
+
+func (c *config) checkPattern(ps *param.Problems) {
+	c.pattern = nil
+	if c.topicRegex == "" {
+		return
+	}
+	if len(c.topics) > 0 {
+		ps.Errorf("metadata.topicRegex", "can't be used with topic; expected one of them")
+		return
+	}
+	var err error
+	if c.pattern, err = regexp.Compile(`^(?:` + c.topicRegex + `)$`); err != nil {
+		ps.Errorf("metadata.topicRegex", "found %q, which is no regular expression; expected one as RE2 has it, such as orders\\..*", c.topicRegex)
+	}
 }
 
 // topicName is what brokers accept as a topic's name.

@@ -37,6 +37,9 @@ func TestProblems(t *testing.T) {
 		"a bad port":              {metadata: trigger("bootstrapServers", "a:9092,b:x"), want: []string{"error metadata.bootstrapServers"}},
 		"two topics":              {metadata: trigger("topic", "a, b.c_d-e")},
 		"a bad topic":             {metadata: trigger("topic", "a b"), want: []string{"error metadata.topic"}},
+		"a pattern":               {metadata: trigger("topic", "", "topicRegex", `orders\..*`, "partitionLimitation", "1", "limitToPartitionsWithLag", "true")},
+		"a bad pattern":           {metadata: trigger("topic", "", "topicRegex", "orders["), want: []string{"error metadata.topicRegex"}},
+		"a pattern and a topic":   {metadata: trigger("topicRegex", "orders"), want: []string{"error metadata.topicRegex"}},
 		"threshold 0":             {metadata: trigger("lagThreshold", "0"), want: []string{"error metadata.lagThreshold"}},
 		"negative activation":     {metadata: trigger("activationLagThreshold", "-1"), want: []string{"error metadata.activationLagThreshold"}},
 		"unknown policy":          {metadata: trigger("offsetResetPolicy", "newest"), want: []string{"error metadata.offsetResetPolicy"}},
@@ -52,9 +55,12 @@ func TestProblems(t *testing.T) {
 		"plain without user":      {metadata: trigger("sasl", "plaintext"), want: []string{"error authenticationRef.username", "error authenticationRef.password"}},
 		"sasl in the secret":      {metadata: trigger(), auth: map[string]string{"sasl": "scram_sha512", "tls": "enable"}, want: []string{"error authenticationRef.username", "error authenticationRef.password"}},
 		"oauth without endpoint":  {metadata: trigger("sasl", "oauthbearer"), auth: user, want: []string{"error authenticationRef.oauthTokenEndpointUri"}},
-		"kerberos comes later":    {metadata: trigger("sasl", "gssapi"), auth: map[string]string{"realm": "R", "keytab": "k"}, want: []string{"error metadata.sasl"}},
-		"MSK comes later":         {metadata: trigger("sasl", "aws_msk_iam", "awsRegion", "eu-west-1"), want: []string{"error metadata.sasl"}},
-		"MSK tokens come later":   {metadata: trigger("sasl", "oauthbearer", "saslTokenProvider", "aws_msk_iam"), want: []string{"error metadata.saslTokenProvider"}},
+		"bad extensions":          {metadata: trigger("sasl", "oauthbearer"), auth: map[string]string{"username": "u", "password": "p", "oauthTokenEndpointUri": "https://t", "oauthExtensions": "auth=x,a1=b,ok=\x01"}, want: []string{"error authenticationRef.oauthExtensions", "error authenticationRef.oauthExtensions", "error authenticationRef.oauthExtensions"}},
+		"MSK":                     {metadata: trigger("sasl", "aws_msk_iam", "awsRegion", "eu-west-1", "tls", "enable")},
+		"MSK tokens":              {metadata: trigger("sasl", "oauthbearer", "saslTokenProvider", "aws_msk_iam", "awsRegion", "eu-west-1", "tls", "enable")},
+		"MSK without TLS":         {metadata: trigger("sasl", "aws_msk_iam", "awsRegion", "eu-west-1"), want: []string{"error metadata.tls"}},
+		"MSK tokens, no region":   {metadata: trigger("sasl", "oauthbearer", "saslTokenProvider", "aws_msk_iam", "tls", "enable"), want: []string{"error metadata.awsRegion"}},
+		"MSK with half a key":     {metadata: trigger("sasl", "aws_msk_iam", "awsRegion", "eu-west-1", "tls", "enable"), auth: map[string]string{"awsAccessKeyID": "AKIA"}, want: []string{"error authenticationRef"}},
 		"unknown mechanism":       {metadata: trigger("sasl", "scram"), want: []string{"error metadata.sasl"}},
 		"first API's mode":        {metadata: trigger(), auth: map[string]string{"authMode": "sasl_ssl_plain", "username": "u", "password": "p"}},
 		"mode without password":   {metadata: trigger(), auth: map[string]string{"authMode": "sasl_scram_sha256", "username": "u"}, want: []string{"error authenticationRef.password"}},
@@ -141,7 +147,11 @@ func TestPoolKey(t *testing.T) {
 		if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
 			t.Fatal(err)
 		}
-		return c.poolKey(scaler.Env{})
+		key, err := c.poolKey(scaler.Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
 	}
 	user := func(name, password string) map[string]string {
 		return map[string]string{"sasl": "plaintext", "username": name, "password": password}

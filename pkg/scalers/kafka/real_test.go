@@ -13,16 +13,30 @@ import (
 
 	"github.com/kedago/keda/pkg/scaler"
 	kafkaserver "github.com/kedago/keda/test/servers/kafka"
+	krb5server "github.com/kedago/keda/test/servers/krb5"
 )
 
 // TestRealKafka runs on Apache Kafka itself, one broker for all of it.
 func TestRealKafka(t *testing.T) {
 	kafkaserver.RealWanted(t)
-	r := kafkaserver.StartReal(t)
+	var options []kafkaserver.Option
+	var kdc *krb5server.KDC
+	noKDC := krb5server.Missing()
+	if noKDC == nil {
+		kdc = krb5server.Start(t)
+		options = append(options, kafkaserver.Kerberos(kdc.Config, kdc.AddKeytab(t, "kafka/localhost")))
+	}
+	r := kafkaserver.StartReal(t, options...)
 	c := &cluster{address: r.Plain, client: kafkaserver.NewClient(t, kgo.SeedBrokers(r.Plain)), env: newEnv()}
 	behaviours(t, c)
 	t.Run("SASL and ACLs", func(t *testing.T) { realACLs(t, r, c) })
 	t.Run("OAuth", func(t *testing.T) { realOAuth(t, r, c) })
+	t.Run("Kerberos", func(t *testing.T) {
+		if noKDC != nil {
+			t.Skip(noKDC)
+		}
+		realKerberos(t, r, c, kdc)
+	})
 	t.Run("TLS", func(t *testing.T) { realTLS(t, r, c) })
 	t.Run("transactions", func(t *testing.T) { realTransactions(t, r, c) })
 	t.Run("restart", func(t *testing.T) { realRestart(t, r, c) }) // the last, since it interrupts all
@@ -91,6 +105,29 @@ func realOAuth(t *testing.T, r *kafkaserver.Real, c *cluster) {
 		t.Errorf("%d tokens were fetched for one client", fetched)
 	}
 	refuse(t, at("wr0ng"), scaler.ReasonDenied, "OAuth token")
+}
+
+func realKerberos(t *testing.T, r *kafkaserver.Real, c *cluster, kdc *krb5server.KDC) {
+	_, topic := c.idle(t, 1)
+	kdc.AddUser(t, kafkaserver.KerberosAdmin, krbPassword)
+	kdc.AddUser(t, kafkaserver.Limited, krbPassword)
+	config, group := readFile(t, kdc.Config), name("group")
+	at := func(user string, more ...string) *source {
+		auth := map[string]string{"username": user, "password": krbPassword, "realm": krb5server.Realm, "kerberosConfig": config}
+		for i := 0; i < len(more); i += 2 {
+			auth[more[i]] = more[i+1]
+			if more[i+1] == "" {
+				delete(auth, more[i])
+			}
+		}
+		return open(t, newEnv(), trigger("bootstrapServers", r.Kerberos, "consumerGroup", group, "topic", topic, "sasl", "gssapi"), auth)
+	}
+	expect(t, at(kafkaserver.KerberosAdmin), 1, 1, "no committed offset")
+	refuse(t, at(kafkaserver.KerberosAdmin, "password", "wr0ng"), scaler.ReasonDenied, "Kerberos", "PREAUTH_FAILED")
+	refuse(t, at(kafkaserver.KerberosAdmin, "kerberosServiceName", "other"), scaler.ReasonMisconfigured, "kerberosServiceName")
+	refuse(t, at(kafkaserver.Limited), scaler.ReasonDenied, "Describe", topic)
+	keytab := readFile(t, kdc.NewKeys(t, kafkaserver.KerberosAdmin))
+	expect(t, at(kafkaserver.KerberosAdmin, "password", "", "keytab", keytab), 1, 1, "no committed offset")
 }
 
 func realTLS(t *testing.T, r *kafkaserver.Real, c *cluster) {

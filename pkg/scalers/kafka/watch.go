@@ -15,16 +15,15 @@ var errNoTopics = errors.New("the topics of the group are not known yet")
 // connection. It wakes them for records that are newer than their last
 // measurement, and for nothing else: persistent lag does not.
 type hub struct {
-	conn *connection
-	kick chan struct{} // tells settle that there is work
+	conn    *connection
+	kick    chan struct{} // tells settle that there is work
+	signals *scaler.Signals
 
-	mu          sync.Mutex // guards what follows; never held over I/O or while calling watchers
-	topics      map[string]*watched
-	loops       map[int32]*loop
-	settling    bool
-	dispatching bool
-	queue       []delivery
-	changed     time.Time // when a topic was last added
+	mu       sync.Mutex // guards what follows; never held over I/O or while calling watchers
+	topics   map[string]*watched
+	loops    map[int32]*loop
+	settling bool
+	changed  time.Time // when a topic was last added
 }
 
 // watched is a topic that some trigger watches. The hub's lock guards it.
@@ -45,22 +44,17 @@ type watched struct {
 
 // watcher is one trigger's watch. The hub's lock guards it.
 type watcher struct {
-	on      func(scaler.Signal)
+	*scaler.Listener
+
 	topics  []*watched
 	limit   partitions
 	told    bool // a signal has been sent, last and lastErr are it
 	last    scaler.SignalKind
 	lastErr error
-	stopped bool
-}
-
-type delivery struct {
-	to     *watcher
-	signal scaler.Signal
 }
 
 func newHub(k *connection) *hub {
-	return &hub{conn: k, kick: make(chan struct{}, 1), topics: map[string]*watched{}, loops: map[int32]*loop{}}
+	return &hub{conn: k, kick: make(chan struct{}, 1), signals: scaler.NewSignals(k.ctx), topics: map[string]*watched{}, loops: map[int32]*loop{}}
 }
 
 // Watch implements scaler.Watcher.
@@ -75,11 +69,11 @@ func (s *source) Watch(on func(scaler.Signal)) (stop func()) {
 		}
 	}
 	h := s.conn.hub
-	w := &watcher{on: on, limit: s.config.limit}
+	w := &watcher{Listener: scaler.NewListener(on), limit: s.config.limit}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(names) == 0 {
-		h.tell(w, scaler.Signal{Kind: scaler.Broken, Err: scaler.Missing(errNoTopics, "watching")})
+		h.signals.Tell(w.Listener, scaler.Signal{Kind: scaler.Broken, Err: scaler.Missing(errNoTopics, "watching")})
 		return func() {}
 	}
 	for _, name := range names {
@@ -112,7 +106,7 @@ func (h *hub) join(w *watcher, name string, seen []int64) {
 		}
 	}
 	if news {
-		h.tell(w, scaler.Signal{Kind: scaler.Arrived})
+		h.signals.Tell(w.Listener, scaler.Signal{Kind: scaler.Arrived})
 	}
 }
 
@@ -120,40 +114,12 @@ func (h *hub) join(w *watcher, name string, seen []int64) {
 func (h *hub) leave(w *watcher) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	w.stopped = true
+	w.Stop()
 	for _, t := range w.topics {
 		delete(t.watchers, w)
 		if len(t.watchers) == 0 && h.topics[t.name] == t {
 			h.release(t)
 			delete(h.topics, t.name)
-		}
-	}
-}
-
-// tell queues a signal; signals reach a watcher in order and outside the
-// lock. Called with the lock held.
-func (h *hub) tell(w *watcher, s scaler.Signal) {
-	h.queue = append(h.queue, delivery{w, s})
-	if !h.dispatching {
-		h.dispatching = true
-		go h.dispatch()
-	}
-}
-
-func (h *hub) dispatch() {
-	for {
-		h.mu.Lock()
-		if len(h.queue) == 0 {
-			h.queue, h.dispatching = nil, false
-			h.mu.Unlock()
-			return
-		}
-		d := h.queue[0]
-		h.queue = h.queue[1:]
-		skip := d.to.stopped || h.conn.ctx.Err() != nil
-		h.mu.Unlock()
-		if !skip {
-			d.to.on(d.signal)
 		}
 	}
 }
@@ -178,9 +144,9 @@ func (h *hub) inform(w *watcher) {
 	}
 	recovered := w.told && s.Kind == scaler.Watching
 	w.told, w.last, w.lastErr = true, s.Kind, s.Err
-	h.tell(w, s)
+	h.signals.Tell(w.Listener, s)
 	if recovered {
-		h.tell(w, scaler.Signal{Kind: scaler.Arrived}) // whatever came meanwhile was not seen
+		h.signals.Tell(w.Listener, scaler.Signal{Kind: scaler.Arrived}) // whatever came meanwhile was not seen
 	}
 }
 
@@ -199,7 +165,7 @@ func (h *hub) informAll(t *watched) {
 func (h *hub) arrived(t *watched, n int) {
 	for w := range t.watchers {
 		if w.limit.contains(n) {
-			h.tell(w, scaler.Signal{Kind: scaler.Arrived})
+			h.signals.Tell(w.Listener, scaler.Signal{Kind: scaler.Arrived})
 		}
 	}
 }

@@ -47,7 +47,7 @@ func metadata(address string, more ...string) map[string]string {
 	return m
 }
 
-func open(t *testing.T, c scaler.Cluster, values param.Values) scaler.Source {
+func open(t testing.TB, c scaler.Cluster, values param.Values) scaler.Source {
 	t.Helper()
 	config := Kinds()[0].New()
 	if err := scaler.Decode(config, values).Err(); err != nil {

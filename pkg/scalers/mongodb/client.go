@@ -3,7 +3,10 @@ package mongodb
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -30,13 +33,39 @@ const (
 type client struct {
 	uri    string
 	tls    *tls.Config // nil when the uri alone says it
-	dialer options.ContextDialer
+	dialer *dialer
 	hub    *hub
 
 	mu     sync.Mutex // guards what follows; never held over I/O
 	making *attempt
 	made   *mongo.Client
 	closed bool
+}
+
+// dialer remembers that the last server was refused, as the driver goes on to
+// look for one until time is over, and tells of that only.
+type dialer struct {
+	network *conn.Network
+	refused atomic.Pointer[scaler.RefusedError]
+}
+
+var _ options.ContextDialer = (*dialer)(nil)
+
+// DialContext implements options.ContextDialer.
+func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := d.network.DialContext(ctx, network, address)
+	var refused *scaler.RefusedError
+	errors.As(err, &refused)
+	d.refused.Store(refused)
+	return c, err
+}
+
+// explain gives the refusal for an error that says nothing of it.
+func (d *dialer) explain(err error) error {
+	if refused := d.refused.Load(); refused != nil && mongo.IsTimeout(err) {
+		return refused
+	}
+	return err
 }
 
 // attempt is one try to make the driver's client; err is set before done closes.
@@ -46,7 +75,7 @@ type attempt struct {
 }
 
 func newClient(c *config, env scaler.Env) (*client, error) {
-	k := &client{uri: c.uri(), dialer: conn.Dialer(env.HTTP)}
+	k := &client{uri: c.uri(), dialer: &dialer{network: conn.NewNetwork(env.HTTP)}}
 	own, err := conn.AlwaysTLS(&c.tls, env.HTTP)
 	if err != nil {
 		return nil, err

@@ -229,7 +229,7 @@ func (c *config) Metric() string {
 // Open implements scaler.Config.
 func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) {
 	if p := env.Identity.Provider; p != "" && p != "none" {
-		return nil, scaler.Misconfigured(nil, "podIdentity %s is not supported yet by the mongodb trigger; give a user and a password", p)
+		return nil, scaler.Misconfigured(nil, "found podIdentity %s, which mongodb triggers do not have; give a user and a password", p)
 	}
 	key := scaler.PoolKey{
 		Driver: "mongodb", Address: c.address() + " " + conn.OptionsKey(env.HTTP),

@@ -38,7 +38,7 @@ func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
 	if s.config.pipeline == nil {
 		n, err := from.CountDocuments(ctx, s.config.filter)
 		if err != nil {
-			return scaler.Reading{}, failed(err, doing)
+			return scaler.Reading{}, failed(s.client.dialer.explain(err), doing)
 		}
 		return scaler.Reading{Value: float64(n)}, nil
 	}
@@ -48,7 +48,7 @@ func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
 func (s *source) aggregate(ctx context.Context, from *mongo.Collection, doing string) (scaler.Reading, error) {
 	cursor, err := from.Aggregate(ctx, s.config.pipeline)
 	if err != nil {
-		return scaler.Reading{}, failed(err, doing)
+		return scaler.Reading{}, failed(s.client.dialer.explain(err), doing)
 	}
 	defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }()
 	if !cursor.Next(ctx) {

@@ -3,7 +3,6 @@ package mqtt
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -65,15 +64,14 @@ func newBroker(c *config, env scaler.Env) (*broker, error) {
 		_, _ = rand.Read(random)                                // never fails
 		b.login.clientID = "keda-" + hex.EncodeToString(random) // at most 23 characters, which every broker takes
 	}
-	plain := conn.Dialer(env.HTTP)
+	plain := conn.NewNetwork(env.HTTP)
 	b.dial = func(ctx context.Context) (net.Conn, error) { return plain.DialContext(ctx, "tcp", c.address) }
 	settings, err := conn.ClientTLS(&c.tls, env.HTTP)
 	if err != nil {
 		return nil, err
 	}
 	if settings != nil {
-		secure := &tls.Dialer{NetDialer: plain, Config: settings}
-		b.dial = func(ctx context.Context) (net.Conn, error) { return secure.DialContext(ctx, "tcp", c.address) }
+		b.dial = func(ctx context.Context) (net.Conn, error) { return plain.DialTLS(ctx, "tcp", c.address, settings) }
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	return b, nil

@@ -24,10 +24,14 @@ func Kinds() []scaler.Kind {
 		Title: "Prometheus",
 		About: "The result of an instant query: one series, a scalar, or a string that holds a number. " +
 			"It works with every server that has Prometheus' query API, such as Thanos, Mimir and VictoriaMetrics.",
-		Since:       "1.0",
-		Permissions: "Reading `/api/v1/query`; nothing else is asked.",
-		Cost:        "One HTTP request a poll; equal queries of many triggers are asked once.",
-		ByHand:      `curl -sG http://prometheus.monitoring:9090/api/v1/query --data-urlencode 'query=sum(rate(http_requests_total{app="shop"}[2m]))'`,
+		Since: "1.0",
+		Permissions: "Reading `/api/v1/query`; nothing else is asked. " +
+			"Amazon Managed Service for Prometheus: `aps:QueryMetrics` on the workspace, for the identity of a podIdentity aws or of the keys or role given. " +
+			"Azure Monitor managed Prometheus: the role Monitoring Data Reader on the Azure Monitor workspace, for a podIdentity azure-workload. " +
+			"Google Cloud Managed Service for Prometheus: the role roles/monitoring.viewer, for a podIdentity gcp or a service account's key.",
+		Cost: "One HTTP request a poll; equal queries of many triggers are asked once. " +
+			"The clouds' managed servers bill queries: Amazon and Azure by the samples they read, so long ranges cost most, Google by the requests or the series they return.",
+		ByHand: `curl -sG http://prometheus.monitoring:9090/api/v1/query --data-urlencode 'query=sum(rate(http_requests_total{app="shop"}[2m]))'`,
 		Examples: []scaler.Example{
 			{
 				Title: "Requests a second",
@@ -58,6 +62,34 @@ func Kinds() []scaler.Kind {
 					"queryParameters": "partial_response=false",
 				},
 			},
+			{
+				Title: "Amazon Managed Service for Prometheus",
+				Metadata: map[string]string{
+					"serverAddress": "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-0a1b2c3d",
+					"query":         `sum(rate(http_requests_total{app="shop"}[2m]))`,
+					"threshold":     "100",
+					"awsRegion":     "eu-west-1",
+				},
+				Identity: "aws",
+			},
+			{
+				Title: "Azure Monitor managed Prometheus",
+				Metadata: map[string]string{
+					"serverAddress": "https://shop-1a2b.westeurope.prometheus.monitor.azure.com",
+					"query":         `sum(rate(http_requests_total{app="shop"}[2m]))`,
+					"threshold":     "100",
+				},
+				Identity: "azure-workload",
+			},
+			{
+				Title: "Google Cloud Managed Service for Prometheus",
+				Metadata: map[string]string{
+					"serverAddress": "https://monitoring.googleapis.com/v1/projects/shop-1/location/global/prometheus",
+					"query":         `sum(rate(http_requests_total{app="shop"}[2m]))`,
+					"threshold":     "100",
+				},
+				Identity: "gcp",
+			},
 		},
 		New: func() scaler.Config {
 			return &config{auth: conn.NewHTTPAuth(conn.AuthBasic, conn.AuthBearer, conn.AuthTLS, conn.AuthCustom, conn.AuthOAuth)}
@@ -76,9 +108,9 @@ type config struct {
 	zeroWhenEmpty bool
 	timeout       time.Duration
 	metricName    string
-	awsRegion     string
-	identityOwner string
+	cortexTenant  string
 	auth          conn.HTTPAuth
+	clouds        clouds
 }
 
 // Params implements scaler.Config.
@@ -98,15 +130,14 @@ func (c *config) Params() param.Set {
 		conn.TimeoutParam(&c.timeout),
 		param.Text("metricName", &c.metricName).Deprecated("leave it out; the metric is named after the trigger").
 			Doc("Name of the metric, without effect."),
-		param.Text("awsRegion", &c.awsRegion).From(param.Metadata, param.Auth).
-			Doc("Region of an Amazon Managed Service for Prometheus workspace; signing requests for it is not supported yet."),
-		param.Text("identityOwner", &c.identityOwner).Doc("Whose AWS identity signs requests; not supported yet."),
-	}.With(c.auth.Params())
+		param.Text("cortexOrgID", &c.cortexTenant).Deprecated("use customHeaders with X-Scope-OrgID").
+			Doc("Tenant of Cortex or Mimir, sent as the header X-Scope-OrgID."),
+	}.With(c.auth.Params(), c.clouds.params())
 }
 
 // Check implements scaler.Checker.
 func (c *config) Check() param.Problems {
-	ps := c.auth.Check()
+	ps := append(c.auth.Check(), c.clouds.check(c.address)...)
 	for name, value := range c.headers {
 		if strings.EqualFold(name, "Authorization") && value != "" {
 			ps.Warnf("metadata.customHeaders", "holds a credential in plain text")
@@ -121,12 +152,11 @@ func (c *config) Metric() string { return "prometheus" }
 
 // Open implements scaler.Config.
 func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) {
-	switch env.Identity.Provider {
-	case "", "none":
-	default:
-		return nil, scaler.Misconfigured(nil, "podIdentity %s is not supported yet by the prometheus trigger; use authModes", env.Identity.Provider)
+	identity, err := c.identity(env)
+	if err != nil {
+		return nil, err
 	}
-	client, err := conn.OpenHTTP(env, &c.auth, conn.HTTPSettings{Timeout: c.timeout})
+	client, err := conn.OpenHTTP(env, &c.auth, conn.HTTPSettings{Timeout: c.timeout, Identity: identity})
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +180,9 @@ func (c *config) endpoint() *url.URL {
 
 func (c *config) header() http.Header {
 	h := http.Header{"Accept": {"application/json"}}
+	if c.cortexTenant != "" {
+		h.Set("X-Scope-OrgID", c.cortexTenant)
+	}
 	for name, value := range c.headers {
 		h.Set(name, value)
 	}

@@ -2,7 +2,6 @@ package prometheus
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"math"
@@ -26,7 +25,7 @@ func env() scaler.Env {
 }
 
 // open decodes and opens a trigger, which must be right.
-func open(t *testing.T, metadata, auth map[string]string) scaler.Source {
+func open(t testing.TB, metadata, auth map[string]string) scaler.Source {
 	t.Helper()
 	c := Kinds()[0].New()
 	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
@@ -82,6 +81,9 @@ func TestRealPrometheus(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			got, err := open(t, trigger(s.URL, tc.query, tc.more...), nil).Measure(context.Background())
+			if want := strings.HasPrefix(tc.query, "absent"); got.Empty != want {
+				t.Errorf("empty is %t, want %t", got.Empty, want)
+			}
 			if tc.reason != "" {
 				if err == nil || scaler.ReasonOf(err) != tc.reason || !strings.Contains(err.Error(), tc.mention) {
 					t.Fatalf("got %+v, %v; want %s mentioning %q", got, err, tc.reason, tc.mention)
@@ -173,19 +175,19 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-func TestCloudIdentityIsRefusedClearly(t *testing.T) {
-	for _, provider := range []string{"aws", "azure-workload", "gcp"} {
-		c := Kinds()[0].New()
-		if err := scaler.Decode(c, param.Values{Metadata: trigger("https://aps", "up", "awsRegion", "eu-west-1", "identityOwner", "keda")}).Err(); err != nil {
-			t.Fatal(err)
-		}
-		e := env()
-		e.Identity.Provider = provider
-		_, err := c.Open(context.Background(), e)
-		if scaler.ReasonOf(err) != scaler.ReasonMisconfigured || !strings.Contains(fmt.Sprint(err), "not supported yet") {
-			t.Errorf("%s: got %v", provider, err)
-		}
+// TestFirstAPI checks that what the container has of AWS is of no account to
+// another Prometheus.
+func TestFirstAPI(t *testing.T) {
+	c := Kinds()[0].New()
+	v := param.Values{Metadata: trigger("http://p:9090", "up", "metricName", "x"), EnvNames: true, Env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIAENV"}}
+	if err := scaler.Decode(c, v).Err(); err != nil {
+		t.Fatal(err)
 	}
+	s, err := c.Open(t.Context(), env())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
 }
 
 func TestProblems(t *testing.T) {
@@ -200,6 +202,10 @@ func TestProblems(t *testing.T) {
 		"no threshold":        {trigger("http://p", "up", "threshold", "0"), []string{"error metadata.threshold"}},
 		"timeout 0":           {trigger("http://p", "up", "timeout", "0"), []string{"error metadata.timeout"}},
 		"credential in plain": {trigger("http://p", "up", "customHeaders", "authorization=Bearer x"), []string{"warning metadata.customHeaders"}},
+		"cloud Private":       {trigger("https://p", "up", "cloud", "Private"), []string{"error metadata.azureManagedPrometheusResourceURL"}},
+		"audience of no use":  {trigger("https://p", "up", "azureManagedPrometheusResourceURL", "https://a/.default"), []string{"warning metadata.azureManagedPrometheusResourceURL"}},
+		"Cortex' tenant":      {trigger("https://p", "up", "cortexOrgID", "shop"), []string{"warning metadata.cortexOrgID"}},
+		"no region":           {trigger("https://p", "up", "awsRegion", "eu/west"), []string{"error metadata.awsRegion"}},
 		"unknown mode":        {trigger("http://p", "up", "authModes", "apiKey"), []string{"error metadata.authModes"}},
 	}
 	for name, tc := range tests {

@@ -66,7 +66,7 @@ func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
 	}
 	r, err := s.read(a)
 	if err != nil {
-		return scaler.Reading{}, err
+		return r, err
 	}
 	if len(a.Warnings) > 0 && r.Note == "" {
 		r.Note = fmt.Sprintf("the result may be partial; warnings of the server: %d", len(a.Warnings))
@@ -160,10 +160,12 @@ func (s *source) read(a answer) (scaler.Reading, error) {
 
 // empty is what no series means.
 func (s *source) empty() (scaler.Reading, error) {
+	nothing := scaler.Reading{Empty: true}
 	if s.config.zeroWhenEmpty {
-		return scaler.Reading{Note: "the query found no series, which counts as 0 (ignoreNullValues)"}, nil
+		nothing.Note = "the query found no series, which counts as 0 (ignoreNullValues)"
+		return nothing, nil
 	}
-	return scaler.Reading{}, scaler.Missing(errors.New("the query found no series"), "reading the result of the query")
+	return nothing, scaler.Missing(errors.New("the query found no series"), "reading the result of the query")
 }
 
 var _ scaler.Hosted = (*source)(nil)

@@ -25,13 +25,18 @@ func (c *config) openAMQP(env scaler.Env) (scaler.Source, error) {
 	key := scaler.PoolKey{
 		Driver:      "rabbitmq",
 		Address:     c.at.address + " " + c.at.vhost + " " + conn.OptionsKey(env.HTTP),
-		Credentials: c.at.digest(&c.tls),
+		Credentials: c.digest(env),
 	}
-	k, release, err := scaler.Lease(env.Pool, key, func() (*connection, error) { return c.connect(env) })
+	credential, err := c.openToken(env)
 	if err != nil {
+		return nil, err
+	}
+	k, release, err := scaler.Lease(env.Pool, key, func() (*connection, error) { return c.connect(env, credential) })
+	if err != nil {
+		credential.close()
 		return nil, scaler.Misconfigured(err, "opening a rabbitmq trigger")
 	}
-	return &amqpSource{config: c, conn: k, key: key.Address + " " + key.Credentials, release: release}, nil
+	return &amqpSource{config: c, conn: k, key: key.Address + " " + key.Credentials, release: func() { release(); credential.close() }}, nil
 }
 
 // Host implements scaler.Hosted.

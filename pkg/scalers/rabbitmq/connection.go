@@ -2,7 +2,6 @@ package rabbitmq
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -31,6 +30,8 @@ const (
 type connection struct {
 	dial   func(context.Context) (net.Conn, error)
 	config amqp.Config
+	token  *token // nil where a password or a certificate says who we are
+	now    func() time.Time
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
 	slots  chan struct{}
@@ -44,6 +45,7 @@ type connection struct {
 type live struct {
 	*amqp.Connection
 	raw net.Conn
+	end time.Time // of the token that opened it, zero without one
 
 	mu   sync.Mutex // guards idle
 	idle []*amqp.Channel
@@ -57,17 +59,19 @@ type attempt struct {
 }
 
 // connect prepares a connection. It does no I/O.
-func (c *config) connect(env scaler.Env) (*connection, error) {
-	k := &connection{slots: make(chan struct{}, atOnce)}
-	plain := conn.Dialer(env.HTTP)
+func (c *config) connect(env scaler.Env, t *token) (*connection, error) {
+	k := &connection{slots: make(chan struct{}, atOnce), token: t, now: env.Now}
+	if k.now == nil {
+		k.now = time.Now
+	}
+	plain := conn.NewNetwork(env.HTTP)
 	k.dial = func(ctx context.Context) (net.Conn, error) { return plain.DialContext(ctx, "tcp", c.at.address) }
 	if c.at.secure {
 		settings, err := conn.AlwaysTLS(&c.tls, env.HTTP)
 		if err != nil {
 			return nil, err
 		}
-		secure := &tls.Dialer{NetDialer: plain, Config: settings}
-		k.dial = func(ctx context.Context) (net.Conn, error) { return secure.DialContext(ctx, "tcp", c.at.address) }
+		k.dial = func(ctx context.Context) (net.Conn, error) { return plain.DialTLS(ctx, "tcp", c.at.address, settings) }
 	}
 	user, password := c.at.user, c.at.password.Reveal()
 	if user == "" && password == "" {
@@ -114,8 +118,12 @@ func (k *connection) get(ctx context.Context) (l *live, fresh bool, err error) {
 		return nil, false, net.ErrClosed
 	}
 	if l := k.current; l != nil && !l.IsClosed() {
-		k.mu.Unlock()
-		return l, false, nil
+		if l.end.IsZero() || k.now().Before(l.end) {
+			k.mu.Unlock()
+			return l, false, nil
+		}
+		k.current = nil
+		_ = l.raw.Close() // the server would refuse what comes now
 	}
 	a := k.dialing
 	if a == nil {
@@ -163,12 +171,21 @@ func (k *connection) handshake(ctx context.Context) (*live, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer stop()
-	c, err := amqp.Open(raw, k.config)
+	config := k.config
+	var end time.Time
+	if k.token != nil {
+		config.SASL, end, err = k.token.sasl(ctx)
+	}
+	var c *amqp.Connection
 	if err == nil {
-		return &live{Connection: c, raw: raw}, nil
+		c, err = amqp.Open(raw, config)
+	}
+	if err == nil {
+		return &live{Connection: c, raw: raw, end: end}, nil
 	}
 	_ = raw.Close()
-	if ctx.Err() != nil {
+	var known *scaler.Error
+	if ctx.Err() != nil && !errors.As(err, &known) {
 		err = ctx.Err()
 	}
 	return nil, err
@@ -251,7 +268,10 @@ func (l *live) ask(queue string) (int, error) {
 // failed classifies an error of the client or the server.
 func failed(err error, doing string) error {
 	var answer *amqp.Error
+	var known *scaler.Error // a token that could not be got
 	switch {
+	case errors.As(err, &known):
+		return known
 	case errors.Is(err, context.Canceled):
 		return scaler.Unreachable(context.Canceled, "%s", doing)
 	case errors.Is(err, context.DeadlineExceeded):

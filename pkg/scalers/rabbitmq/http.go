@@ -42,11 +42,18 @@ var (
 
 func (c *config) openHTTP(env scaler.Env) (scaler.Source, error) {
 	auth := conn.WithTLS(&c.tls)
-	client, err := conn.OpenHTTP(env, &auth, conn.HTTPSettings{Timeout: c.timeout, BodyLimit: bodyLimit})
+	settings := conn.HTTPSettings{Timeout: c.timeout, BodyLimit: bodyLimit}
+	if c.resource != "" {
+		var err error
+		if settings.Identity, err = conn.OpenAzureBearer(env, &conn.AzureCloud{}, c.scope()); err != nil {
+			return nil, err
+		}
+	}
+	client, err := conn.OpenHTTP(env, &auth, settings)
 	if err != nil {
 		return nil, err
 	}
-	key := []string{"http", c.at.address, c.at.path, c.at.vhost, c.timeout.String(), c.at.digest(&c.tls)}
+	key := []string{"http", c.at.address, c.at.path, c.at.vhost, c.timeout.String(), c.digest(env)}
 	return &httpSource{config: c, client: client, auth: &auth, key: strings.Join(key, " ")}, nil
 }
 
@@ -162,7 +169,7 @@ func (c *config) matching(l listing) scaler.Result {
 	}
 	r := c.reading(combine(c.operation, all))
 	if len(all) == 0 {
-		r.Note = "no queue matches"
+		r.Empty, r.Note = true, "no queue matches"
 	}
 	return scaler.Result{Reading: r}
 }
@@ -259,7 +266,7 @@ func (s *httpSource) get(ctx context.Context, pattern string, page int, pageSize
 		"name": {pattern}, "use_regex": {"true"}, "columns": {columns},
 	}.Encode()
 	req := &http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: http.Header{"Accept": {"application/json"}}}
-	if at.user != "" || !at.password.IsZero() {
+	if s.config.resource == "" && (at.user != "" || !at.password.IsZero()) {
 		req.SetBasicAuth(at.user, at.password.Reveal())
 	}
 	a, err := s.client.Do(ctx, req, doing)

@@ -41,7 +41,7 @@ type config struct {
 	timeout    time.Duration
 	username   string
 	password   param.Hidden
-	identity   string
+	resource   string
 	tls        conn.TLS
 	given      struct{ length, value, host, apiHost, username, password, unacked bool }
 
@@ -76,8 +76,8 @@ func (c *config) Params() param.Set {
 		conn.TimeoutParam(&c.timeout),
 		param.Text("username", &c.username).From(param.Auth, param.Env).IsSet(&c.given.username).Doc("User; that of the address when unset."),
 		param.Secret("password", &c.password).From(param.Auth, param.Env).IsSet(&c.given.password).Doc("Password; that of the address when unset."),
-		param.Text("workloadIdentityResource", &c.identity).From(param.Auth).
-			Doc("Resource that an Azure workload identity asks a token for; not supported yet."),
+		param.Text("workloadIdentityResource", &c.resource).From(param.Auth).Example("api://rabbitmq").
+			Doc("Application of Microsoft Entra ID that stands for the server, api://name or its ID; with a podIdentity azure-workload, whose token for it takes the place of the password."),
 		param.Text("metricName", new(string)).Deprecated("leave it out; the metric is named after the queue").Doc("Name of the metric, without effect."),
 	}.With(c.tls.Params())
 }
@@ -97,8 +97,8 @@ func (c *config) Check() param.Problems {
 	if target, _ := c.Target(); target <= 0 {
 		ps.Errorf("metadata.value", "expected a number above 0, the target value per replica")
 	}
-	if c.identity != "" {
-		ps.Errorf("authenticationRef.workloadIdentityResource", "is not supported yet by the rabbitmq trigger; expected username and password")
+	if _, ok := tokenScope(c.resource); c.resource != "" && !ok {
+		ps.Errorf("authenticationRef.workloadIdentityResource", "found a resource that is no application of one's own; expected api://name or the application's ID")
 	}
 	if c.queue != strings.TrimSpace(c.queue) || strings.TrimSpace(c.queue) == "" {
 		ps.Warnf("metadata.queueName", "begins or ends with white space")
@@ -181,11 +181,11 @@ func (c *config) Metric() string { return "rabbitmq-" + c.queue }
 
 // Open implements scaler.Config.
 func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) {
-	if p := env.Identity.Provider; p != "" && p != "none" {
-		return nil, scaler.Misconfigured(nil, "podIdentity %s is not supported yet by the rabbitmq trigger; use username and password", p)
-	}
 	if c.at.address == "" {
 		return nil, scaler.Misconfigured(nil, "the address of the RabbitMQ server is not known")
+	}
+	if err := c.checkIdentity(env); err != nil {
+		return nil, err
 	}
 	if c.at.http {
 		return c.openHTTP(env)

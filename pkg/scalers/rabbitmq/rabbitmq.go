@@ -17,7 +17,8 @@ func Kinds() []scaler.Kind {
 			"AMQP gives the number of ready messages; rates, unacknowledged messages and regular expressions need the HTTP API.",
 		Since: "1.0",
 		Permissions: "AMQP: a user that may open the virtual host; no permission on the queue is needed for a passive declare, as of RabbitMQ 3.10. " +
-			"HTTP: the tag `management` and access to the virtual host.",
+			"HTTP: the tag `management` and access to the virtual host. " +
+			"With a podIdentity azure-workload RabbitMQ's OAuth 2 plug-in takes the scopes of the token in their place, such as `rabbitmq.read:shop/*` and `rabbitmq.tag:management`.",
 		Cost: "AMQP: one passive declare per queue and poll, over one connection that all triggers of a virtual host share. " +
 			"HTTP: one request for a queue, one request for up to about a hundred queues of a virtual host together, and one per page for a regular expression.",
 		ByHand:   `rabbitmqctl list_queues -p / name messages messages_ready`,
@@ -47,6 +48,12 @@ func examples() []scaler.Example {
 				"mode": "QueueLength", "value": "20", "excludeUnacknowledged": "true",
 			},
 			Env: map[string]string{"RABBITMQ_HTTP": "http://keda:the-password@rabbitmq.svc:15672/shop"},
+		},
+		{
+			Title:    "With a token of an Azure workload identity",
+			Metadata: map[string]string{"host": "https://rabbitmq.svc:15671/shop", "queueName": "orders", "value": "20"},
+			Auth:     map[string]string{"workloadIdentityResource": "api://rabbitmq"},
+			Identity: "azure-workload",
 		},
 		{
 			Title:    "Seconds until the queue is empty",

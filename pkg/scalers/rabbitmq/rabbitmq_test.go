@@ -53,7 +53,7 @@ func TestProblems(t *testing.T) {
 		"value and length":       {metadata: with(web, "value", "1", "queueLength", "2"), want: []string{"error metadata.queueLength"}},
 		"value 0":                {metadata: with(web, "value", "0"), want: []string{"error metadata.value"}},
 		"page too large":         {metadata: with(web, "pageSize", "501"), want: []string{"error metadata.pageSize"}},
-		"identity":               {metadata: web, auth: map[string]string{"workloadIdentityResource": "r"}, want: []string{"error authenticationRef.workloadIdentityResource"}},
+		"identity":               {metadata: web, auth: map[string]string{"workloadIdentityResource": "https://management.azure.com"}, want: []string{"error authenticationRef.workloadIdentityResource"}},
 		"certificate alone":      {metadata: web, auth: map[string]string{"cert": "c"}, want: []string{"error authenticationRef"}},
 		"an API that is AMQP":    {metadata: map[string]string{"apiHost": "amqp://r", "queueName": "q"}, want: []string{"error metadata.apiHost"}},
 		"first API":              {metadata: first, env: map[string]string{"RABBIT": "amqp://u:p@r:5672/v"}, first: true},

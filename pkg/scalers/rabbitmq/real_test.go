@@ -35,7 +35,7 @@ func with(m map[string]string, more ...string) map[string]string {
 	return out
 }
 
-func open(t *testing.T, p scaler.Pool, metadata, auth map[string]string) scaler.Source {
+func open(t testing.TB, p scaler.Pool, metadata, auth map[string]string) scaler.Source {
 	t.Helper()
 	c := Kinds()[0].New()
 	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
@@ -49,7 +49,7 @@ func open(t *testing.T, p scaler.Pool, metadata, auth map[string]string) scaler.
 	return s
 }
 
-func allow(t *testing.T, s *rabbitmqserver.Server, pass string) {
+func allow(t testing.TB, s *rabbitmqserver.Server, pass string) {
 	s.API(t, http.MethodPut, "/api/users/"+user, map[string]string{"password": pass, "tags": "management"})
 	s.API(t, http.MethodPut, "/api/permissions/%2F/"+user, map[string]string{"configure": "^$", "write": "^$", "read": "^$"})
 }
@@ -66,6 +66,7 @@ func TestRabbitMQ(t *testing.T) {
 	t.Run("amqp over TLS", func(t *testing.T) { overTLS(t, s, ca) })
 	t.Run("http", func(t *testing.T) { byHTTP(t, s) })
 	t.Run("modes", func(t *testing.T) { modes(t, s) })
+	t.Run("tokens", func(t *testing.T) { tokens(t, s) })
 	t.Run("many queues", func(t *testing.T) { manyQueues(t, s) })
 }
 

@@ -103,6 +103,66 @@ func TestDenials(t *testing.T) {
 	expect(t, at("", "s3cret-three"), 0, "")
 }
 
+// TestLackingRules gives a user one ACL rule after the other, and checks that
+// each refusal names the next one.
+func TestLackingRules(t *testing.T) {
+	r := redisserver.Start(t)
+	r.Do(t, "SADD", "set", "a")
+	r.Do(t, "XGROUP", "CREATE", "stream", "group", "$", "MKSTREAM")
+	auth := map[string]string{"username": "limited", "password": "s3cret"}
+	for name, tc := range map[string]struct {
+		kind     string
+		metadata map[string]string
+		rules    []string
+		value    float64
+	}{
+		"a set":           {"redis", map[string]string{"listName": "set"}, []string{"+llen", "~set", "+type", "+scard"}, 1},
+		"a stream":        {"redis-streams", map[string]string{"stream": "stream"}, []string{"+xlen", "~stream"}, 0},
+		"pending entries": {"redis-streams", map[string]string{"stream": "stream", "consumerGroup": "group"}, []string{"+xpending", "~stream"}, 0},
+		"a group's lag":   {"redis-streams", map[string]string{"stream": "stream", "consumerGroup": "group", "lagCount": "5"}, []string{"+xinfo|groups", "~stream"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r.Do(t, "ACL", "SETUSER", "limited", "reset", "on", ">s3cret")
+			s := open(t, newEnv(), tc.kind, over(tc.metadata, map[string]string{"address": r.Addr}), auth)
+			for i, rule := range tc.rules {
+				refuse(t, s, scaler.ReasonDenied, "NOPERM", " "+rule)
+				for _, later := range tc.rules[i+1:] {
+					if _, err := measure(s); strings.Contains(err.Error(), " "+later) {
+						t.Errorf("%v names %s too early", err, later)
+					}
+				}
+				r.Do(t, "ACL", "SETUSER", "limited", rule)
+			}
+			expect(t, s, tc.value, "")
+		})
+	}
+}
+
+// TestSlotMoves moves a key's slot to another node of a cluster, step by step,
+// and measures in between.
+func TestSlotMoves(t *testing.T) {
+	nodes := redisserver.StartCluster(t, 2)
+	const slot = 9631 // of the key "jobs", on the second node
+	from, to := nodes[1], nodes[0]
+	s := open(t, newEnv(), "redis-cluster", map[string]string{"address": from.Addr, "listName": "jobs"}, nil)
+	idle := open(t, newEnv(), "redis-cluster", map[string]string{"address": from.Addr, "listName": "{jobs}:none"}, nil)
+	from.Do(t, "RPUSH", "jobs", "a", "b", "c")
+	id := func(of *redisserver.Server) string { return of.Do(t, "CLUSTER", "MYID").(string) }
+	for _, step := range []func(){
+		func() {},
+		func() { to.Do(t, "CLUSTER", "SETSLOT", slot, "IMPORTING", id(from)) },
+		func() { from.Do(t, "CLUSTER", "SETSLOT", slot, "MIGRATING", id(to)) },
+		func() { from.Do(t, "MIGRATE", "127.0.0.1", to.Port, "jobs", 0, 5000) },
+		func() { to.Do(t, "CLUSTER", "SETSLOT", slot, "NODE", id(to)) },
+		func() { from.Do(t, "CLUSTER", "SETSLOT", slot, "NODE", id(to)) },
+		func() { to.Do(t, "RPUSH", "jobs", "d"); to.Do(t, "LPOP", "jobs") },
+	} {
+		step()
+		expect(t, s, 3, "")
+		expect(t, idle, 0, "")
+	}
+}
+
 func TestDatabases(t *testing.T) {
 	r := redisserver.Start(t)
 	env := newEnv()
@@ -172,6 +232,40 @@ func TestSentinelDenials(t *testing.T) {
 	refuse(t, at("mymaster", "wrong-password"), scaler.ReasonDenied, "WRONGPASS")
 	refuse(t, at("mymaster", ""), scaler.ReasonDenied, "NOAUTH")
 	refuse(t, at("another", "sentinel-password"), scaler.ReasonMissing, "no master of that name")
+}
+
+// TestSentinelUsers checks that the documented permissions are enough for an
+// ACL user of the sentinels, and what is said when one is missing.
+func TestSentinelUsers(t *testing.T) {
+	master := redisserver.Start(t)
+	master.Do(t, "RPUSH", "jobs", "a")
+	const documented = "&* +sentinel|get-master-addr-by-name +sentinel|sentinels +subscribe"
+	guard := redisserver.StartSentinel(t, "mymaster", master.Addr, time.Hour,
+		"user enough on >s3cret "+documented, "user lacking on >s3cret &* +subscribe", "user default off")
+	at := func(user, password string) scaler.Source {
+		m := map[string]string{"address": guard.Addr, "sentinelMaster": "mymaster", "listName": "jobs"}
+		return open(t, newEnv(), "redis-sentinel", m, map[string]string{"sentinelUsername": user, "sentinelPassword": password})
+	}
+	expect(t, at("enough", "s3cret"), 1, "")
+	refuse(t, at("enough", "wr0ng"), scaler.ReasonDenied, "WRONGPASS", "sentinelPassword")
+	refuse(t, at("lacking", "s3cret"), scaler.ReasonDenied, "NOPERM", "+sentinel|get-master-addr-by-name", "sentinels")
+	refuse(t, at("", ""), scaler.ReasonDenied, "NOAUTH", "sentinelPassword")
+}
+
+// TestSentinelTLS checks that the trigger's TLS is for sentinels and master.
+func TestSentinelTLS(t *testing.T) {
+	authority := conntest.NewAuthority(t)
+	master := redisserver.Start(t, redisserver.TLS(t, authority))
+	guard := redisserver.StartSecureSentinel(t, "mymaster", master.Addr, authority)
+	master.Do(t, "RPUSH", "jobs", "a")
+	pair := authority.Issue(t, "keda")
+	meta := map[string]string{"address": guard.Addr, "sentinelMaster": "mymaster", "listName": "jobs", "enableTLS": "true"}
+	auth := map[string]string{"ca": authority.PEM, "cert": pair.Cert, "key": pair.Key}
+	expect(t, open(t, newEnv(), "redis-sentinel", meta, auth), 1, "")
+	delete(auth, "ca")
+	refuse(t, open(t, newEnv(), "redis-sentinel", meta, auth), scaler.ReasonMisconfigured, "certificate")
+	expect(t, open(t, newEnv(), "redis-sentinel", over(meta, map[string]string{"unsafeSsl": "true"}), auth), 1, "")
+	refuse(t, open(t, newEnv(), "redis-sentinel", over(meta, map[string]string{"enableTLS": "false"}), nil), scaler.ReasonUnreachable)
 }
 
 func TestRestart(t *testing.T) {

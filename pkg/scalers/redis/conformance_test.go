@@ -23,12 +23,13 @@ type rig struct {
 	server   *redisserver.Server
 	proxy    *scalertest.Proxy
 	metadata map[string]string
+	at       topology
 }
 
 // newRig starts what a topology needs. Clients see the proxy's address only.
 func newRig(t *testing.T, at topology) *rig {
 	t.Helper()
-	r := &rig{}
+	r := &rig{at: at}
 	if at == cluster {
 		r.server = redisserver.StartCluster(t, 1)[0]
 	} else {
@@ -117,7 +118,8 @@ func conformance(t *testing.T, kind, name string, set setter, metadata map[strin
 				Connections: func() int {
 					return int(r.server.Stat(t, "stats", "total_connections_received"))
 				},
-				Bad: bad,
+				Bad:  bad,
+				Busy: r.at == sentinel,
 			}
 			for i := range 3 {
 				key := "sibling-" + strconv.Itoa(i)

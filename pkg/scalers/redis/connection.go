@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"slices"
@@ -63,9 +62,16 @@ func (s *server) poolKey(env scaler.Env) scaler.PoolKey {
 
 // connect prepares a connection. It does no I/O.
 func connect(s *server, env scaler.Env) (*connection, error) {
-	dial, err := s.dialer(env)
+	open, err := conn.TriggerDialer(&s.tls, env.HTTP)
 	if err != nil {
 		return nil, err
+	}
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := open(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return bounds(c, time.Now), nil
 	}
 	quiet()
 	k := &connection{client: s.client(dial), database: s.database, types: map[string]string{}}
@@ -74,31 +80,7 @@ func connect(s *server, env scaler.Env) (*connection, error) {
 	return k, nil
 }
 
-type dialFunc = func(context.Context, string, string) (net.Conn, error)
-
-// dialer returns how servers and sentinels are dialled, with TLS where the
-// trigger has it.
-func (s *server) dialer(env scaler.Env) (dialFunc, error) {
-	settings, err := conn.ClientTLS(&s.tls, env.HTTP)
-	if err != nil {
-		return nil, err
-	}
-	plain := conn.Dialer(env.HTTP)
-	if settings == nil {
-		return plain.DialContext, nil
-	}
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		host, _, err := net.SplitHostPort(address)
-		if err != nil {
-			return nil, fmt.Errorf("reading a server's address: %w", err)
-		}
-		own := settings.Clone()
-		own.ServerName = host
-		return (&tls.Dialer{NetDialer: plain, Config: own}).DialContext(ctx, network, address)
-	}, nil
-}
-
-func (s *server) client(dial dialFunc) redis.UniversalClient {
+func (s *server) client(dial conn.DialFunc) redis.UniversalClient {
 	off := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	switch s.topology {
 	case cluster:

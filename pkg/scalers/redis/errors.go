@@ -11,6 +11,9 @@ import (
 	"github.com/kedago/keda/pkg/scaler"
 )
 
+// sentinelRules are what a user of the sentinels may do at least.
+const sentinelRules = "+sentinel|get-master-addr-by-name +sentinel|sentinels +subscribe &*"
+
 // replyError is an error that a server answered, without the server's own text,
 // which could hold anything.
 type replyError string
@@ -39,18 +42,40 @@ func failed(err error, doing string) error {
 	var answer redis.Error
 	text := err.Error()
 	switch {
-	case errors.Is(err, redis.Nil) && strings.Contains(text, "sentinels"):
+	case errors.Is(err, redis.Nil) && ofSentinels(err):
 		return scaler.Missing(errNoMaster, "%s", doing)
 	case errors.Is(err, redis.Nil):
 		return scaler.BadAnswer(errNoNumber, "%s", doing)
+	case errors.As(err, &answer) && ofSentinels(err):
+		return bySentinels(answer.Error(), doing)
 	case errors.As(err, &answer):
 		return answered(answer.Error(), doing)
+	case errors.Is(err, errTooLarge):
+		return scaler.BadAnswer(errTooLarge, "%s", doing)
 	case errors.Is(err, context.Canceled):
 		return scaler.Unreachable(context.Canceled, "%s", doing)
 	case strings.Contains(text, "redis: can't parse"), strings.Contains(text, "redis: invalid"):
 		return scaler.BadAnswer(errProtocol, "%s", doing) // the client's text would show what came
 	}
 	return conn.NetworkError(err, doing)
+}
+
+// ofSentinels says whether an error is the sentinels' and not the master's, by
+// what the client puts before it.
+func ofSentinels(err error) bool { return strings.Contains(err.Error(), "all sentinels") }
+
+// bySentinels classifies an answer of the sentinels, which have users and
+// passwords of their own.
+func bySentinels(text, doing string) error {
+	switch code, _, _ := strings.Cut(strings.TrimPrefix(text, "-"), " "); code {
+	case "NOPERM":
+		return scaler.Denied(replyError("the sentinels answered NOPERM: their user needs the ACL rules "+sentinelRules), "%s", doing)
+	case "NOAUTH":
+		return scaler.Denied(replyError("the sentinels answered NOAUTH: they need sentinelPassword"), "%s", doing)
+	case "WRONGPASS":
+		return scaler.Denied(replyError("the sentinels answered WRONGPASS: sentinelUsername or sentinelPassword is wrong"), "%s", doing)
+	}
+	return answered(text, doing+", asking the sentinels")
 }
 
 // codes are the errors that begin with a word of their own.
@@ -119,6 +144,21 @@ func generic(text, doing string) error {
 		return scaler.Misconfigured(replyError("the server does not know the command"), "%s", doing)
 	}
 	return scaler.BadAnswer(replyError("the server answered ERR"), "%s", doing)
+}
+
+// denied says which ACL rule the user lacks. The server's text tells whether
+// it is the command or the key that is not allowed, in words that differ
+// between versions; both are named where it can't be told.
+func denied(err error, r request, doing string) error {
+	command, key := "+"+strings.ReplaceAll(r.command, " ", "|"), "~"+r.key
+	lacks := "rules " + command + " and " + key
+	switch text := err.Error(); {
+	case strings.Contains(text, " command"):
+		lacks = "rule " + command
+	case strings.Contains(text, " key"):
+		lacks = "rule " + key
+	}
+	return scaler.Denied(replyError("the server answered NOPERM: the user needs the ACL "+lacks), "%s", doing)
 }
 
 // hasCode says whether a server answered an error that begins with code.

@@ -177,7 +177,7 @@ func (p *poll) read(i item) (scaler.Reading, error) {
 func (p *poll) number(i item, r request) (scaler.Reading, error) {
 	c := p.sent[r]
 	if c.Err() != nil {
-		return scaler.Reading{}, p.failed(c.Err(), i)
+		return scaler.Reading{}, p.failed(c.Err(), i, r)
 	}
 	n, ok := c.Val().(int64)
 	return reading(n, ok, "", i)
@@ -193,10 +193,17 @@ func reading(n int64, ok bool, note string, i item) (scaler.Reading, error) {
 	return scaler.Reading{Value: float64(n), Note: note}, nil
 }
 
-// failed adds the type that was found to a WRONGTYPE.
-func (p *poll) failed(err error, i item) error {
+// failed adds the type that was found to a WRONGTYPE, and to a NOPERM what
+// the user lacks.
+func (p *poll) failed(err error, i item, r request) error {
+	if hasCode(err, "NOPERM") && !ofSentinels(err) {
+		return denied(err, r, i.doing())
+	}
 	if !hasCode(err, "WRONGTYPE") {
 		return failed(err, i.doing())
+	}
+	if c := p.sent[request{command: cmdType, key: i.key}]; c != nil && hasCode(c.Err(), "NOPERM") {
+		return denied(c.Err(), request{command: cmdType, key: i.key}, i.doing())
 	}
 	expected := "a stream"
 	if i.what == collection {
@@ -214,9 +221,10 @@ func (p *poll) failed(err error, i item) error {
 
 // pending reads the summary of XPENDING: a count, two IDs, consumers.
 func (p *poll) pending(i item) (scaler.Reading, error) {
-	c := p.sent[request{command: cmdPending, key: i.key, group: i.group}]
+	r := request{command: cmdPending, key: i.key, group: i.group}
+	c := p.sent[r]
 	if c.Err() != nil {
-		return scaler.Reading{}, p.failed(c.Err(), i)
+		return scaler.Reading{}, p.failed(c.Err(), i, r)
 	}
 	summary, _ := c.Val().([]any)
 	if len(summary) == 0 {
@@ -230,10 +238,11 @@ func (p *poll) pending(i item) (scaler.Reading, error) {
 // has all entries of the stream before it, or none where there is no stream:
 // consumers make their group when they start, so they must be started.
 func (p *poll) lag(i item) (scaler.Reading, error) {
-	c := p.sent[request{command: cmdGroups, key: i.key}]
+	r := request{command: cmdGroups, key: i.key}
+	c := p.sent[r]
 	if err := c.Err(); err != nil {
 		if !isNoSuchKey(err) {
-			return scaler.Reading{}, p.failed(err, i)
+			return scaler.Reading{}, p.failed(err, i, r)
 		}
 		return p.length(i, "the stream does not exist")
 	}

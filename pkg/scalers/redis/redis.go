@@ -66,7 +66,7 @@ func also(at topology) string {
 	case cluster:
 		return " `+cluster|slots +cluster|shards` finds the nodes."
 	case sentinel:
-		return " On the sentinels `+sentinel|get-master-addr-by-name +sentinel|sentinels +subscribe`."
+		return " On the sentinels `" + sentinelRules + "`."
 	}
 	return ""
 }

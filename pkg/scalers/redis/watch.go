@@ -32,14 +32,13 @@ var errNoNode = errors.New("no node of the cluster has the key's slot at the mom
 // of a connection. It owns which session listens for which key, and what each
 // trigger has been told.
 type hub struct {
-	conn *connection
-	kick chan struct{} // tells run that the keys have changed
+	conn    *connection
+	kick    chan struct{} // tells run that the keys have changed
+	signals *scaler.Signals
 
-	mu          sync.Mutex // guards what follows; never held over I/O or while calling watchers
-	keys        map[string]*watched
-	running     bool
-	dispatching bool
-	queue       []delivery
+	mu      sync.Mutex // guards what follows; never held over I/O or while calling watchers
+	keys    map[string]*watched
+	running bool
 }
 
 // watched is a key that some trigger watches. The hub's lock guards it.
@@ -63,23 +62,18 @@ func (s state) equals(o state) bool {
 
 // watcher is one trigger's watch. The hub's lock guards it.
 type watcher struct {
-	on      func(scaler.Signal)
-	last    state
-	stopped bool
-}
+	*scaler.Listener
 
-type delivery struct {
-	to     *watcher
-	signal scaler.Signal
+	last state
 }
 
 func newHub(k *connection) *hub {
-	return &hub{conn: k, kick: make(chan struct{}, 1), keys: map[string]*watched{}}
+	return &hub{conn: k, kick: make(chan struct{}, 1), signals: scaler.NewSignals(k.ctx), keys: map[string]*watched{}}
 }
 
 // Watch implements scaler.Watcher.
 func (s watchable) Watch(on func(scaler.Signal)) (stop func()) {
-	h, w := s.conn.hub, &watcher{on: on}
+	h, w := s.conn.hub, &watcher{Listener: scaler.NewListener(on)}
 	class := byte('t')
 	if s.item.what == collection {
 		class = map[string]byte{"list": 'l', "set": 's', "zset": 'z', "hash": 'h'}[s.conn.typeOf(s.item.key)]
@@ -101,7 +95,7 @@ func (s watchable) Watch(on func(scaler.Signal)) (stop func()) {
 func (h *hub) leave(w *watcher, key *watched) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	w.stopped = true
+	w.Stop()
 	delete(key.watchers, w)
 	if len(key.watchers) == 0 && h.keys[key.key] == key {
 		delete(h.keys, key.key)

@@ -36,7 +36,8 @@ func (l *listening) Watch(on func(scaler.Signal)) (stop func()) {
 // does all of it while there is a watcher, and calls the watchers.
 type hub struct {
 	config *pgx.ConnConfig
-	ctx    context.Context // ends with the connections to the server
+	before func(context.Context, *pgx.ConnConfig) error // of each connection
+	ctx    context.Context                              // ends with the connections to the server
 	cancel context.CancelFunc
 
 	mu        sync.Mutex // guards what follows; never held over I/O or while calling watchers
@@ -53,8 +54,8 @@ type pgWatcher struct {
 	failed  bool // Refused or Broken has been told
 }
 
-func newHub(config *pgx.ConnConfig) *hub {
-	h := &hub{config: config, watchers: map[*pgWatcher]struct{}{}, interrupt: func() {}}
+func newHub(config *pgx.ConnConfig, before func(context.Context, *pgx.ConnConfig) error) *hub {
+	h := &hub{config: config, before: before, watchers: map[*pgWatcher]struct{}{}, interrupt: func() {}}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
 }
@@ -160,7 +161,11 @@ func (h *hub) done() bool {
 // It says whether it had been listening.
 func (h *hub) session() (worked bool, err error) {
 	e := engine{answered: pgAnswered}
-	c, err := pgx.ConnectConfig(h.ctx, h.config)
+	config := h.config.Copy()
+	if err := h.before(h.ctx, config); err != nil {
+		return false, err
+	}
+	c, err := pgx.ConnectConfig(h.ctx, config)
 	if err != nil {
 		return false, e.failed(err, "connecting to listen for notifications")
 	}

@@ -22,7 +22,7 @@ func mssqlKind() scaler.Kind {
 		Title:       "Microsoft SQL Server",
 		About:       "The number that a query of a Microsoft SQL Server or Azure SQL database returns. A query without a row counts as 0.",
 		Since:       "2.2",
-		Permissions: "`SELECT` on what the query reads. The server has no read-only transactions: give a user that can't write.",
+		Permissions: "`SELECT` on what the query reads. The server has no read-only transactions: give a user that can't write. On Azure SQL a podIdentity azure-workload is a user that `CREATE USER … FROM EXTERNAL PROVIDER` made.",
 		Cost:        "One query, one round trip; equal queries of many triggers are asked once. At most 4 connections per server, database and user.",
 		ByHand:      `sqlcmd -S mssql.svc -U keda -d shop -h -1 -Q "SELECT COUNT(*) FROM backlog WHERE state = 'waiting'"`,
 		Examples: []scaler.Example{
@@ -41,6 +41,13 @@ func mssqlKind() scaler.Kind {
 				},
 				Auth: map[string]string{"connectionString": "Server=shop.database.windows.net;Port=1433;Database=shop;User ID=keda;Password=the-password;Encrypt=true"},
 			},
+			{
+				Title: "Azure SQL with a workload identity",
+				Metadata: map[string]string{
+					"host": "shop.database.windows.net", "database": "shop", "query": "SELECT COUNT(*) FROM backlog WHERE state = 'waiting'", "targetValue": "5",
+				},
+				Identity: "azure-workload",
+			},
 		},
 		New: func() scaler.Config { return &mssqlConfig{} },
 	}
@@ -52,6 +59,7 @@ type mssqlConfig struct {
 	host, username, database string
 	port                     int64
 	password                 param.Hidden
+	cloud                    conn.AzureCloud
 	given                    struct{ connection, host bool }
 }
 
@@ -65,7 +73,7 @@ func (c *mssqlConfig) Params() param.Set {
 		param.Text("username", &c.username).From(param.Metadata, param.Auth).Doc("User name."),
 		param.Secret("password", &c.password).From(param.Auth, param.Env).Doc("Password."),
 		param.Text("database", &c.database).From(param.Metadata, param.Auth).Doc("Database; the user's own when unset."),
-	))
+	), param.Group("Azure cloud", c.cloud.CloudField()))
 }
 
 // Check implements scaler.Checker.
@@ -151,15 +159,55 @@ func (c *mssqlConfig) Open(_ context.Context, env scaler.Env) (scaler.Source, er
 		port = 1433
 	}
 	host := net.JoinHostPort(m.Host, strconv.FormatUint(port, 10))
+	token, err := openToken(env, &c.cloud, conn.AzureSQL, "host", "mssql", []string{m.Host})
+	if err != nil {
+		return nil, err
+	}
+	if token != nil {
+		if m, err = verified(m, env); err != nil {
+			token.close()
+			return nil, scaler.Misconfigured(err, "opening an mssql trigger")
+		}
+	}
 	return c.query.open(env, target{
 		engine:      mssqlEngine(),
 		host:        host,
 		address:     host + "/" + m.Instance + "/" + m.Database,
 		credentials: conn.Digest(c.text()),
+		token:       token,
 		connect: func() (driver.Connector, *hub, error) {
 			made := mssql.NewConnectorConfig(m)
-			made.Dialer = conn.Dialer(env.HTTP)
+			if token != nil {
+				if made, err = mssql.NewSecurityTokenConnector(m, token.get); err != nil {
+					return nil, nil, err
+				}
+			}
+			made.Dialer = hostDialer{conn.NewNetwork(env.HTTP), m.Host}
 			return made, nil, nil
 		},
 	})
 }
+
+// verified is a configuration whose server must prove who it is before it is
+// shown a token. The token says who asks, so a user of the string's is left out.
+func verified(m msdsn.Config, env scaler.Env) (msdsn.Config, error) {
+	secure, err := conn.AlwaysTLS(&conn.TLS{}, env.HTTP)
+	if err != nil {
+		return m, err
+	}
+	secure.ServerName, secure.DynamicRecordSizingDisabled = m.Host, true // packets of the protocol are records
+	m.User, m.Password, m.Encryption, m.TLSConfig = "", "", msdsn.EncryptionRequired, secure
+	return m, nil
+}
+
+// hostDialer is a dialer that the driver hands names, so that they are judged
+// before they are resolved; it implements mssql.HostDialer.
+type hostDialer struct {
+	*conn.Network
+	host string
+}
+
+var _ mssql.HostDialer = hostDialer{}
+
+// HostName implements mssql.HostDialer.
+func (d hostDialer) HostName() string { return d.host }

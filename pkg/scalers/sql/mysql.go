@@ -121,13 +121,16 @@ func (c *mysqlConfig) Open(_ context.Context, env scaler.Env) (scaler.Source, er
 	if err != nil {
 		return nil, scaler.Misconfigured(err, "opening a mysql trigger")
 	}
+	if err := noIdentity(env, "mysql"); err != nil {
+		return nil, err
+	}
 	return c.query.open(env, target{
 		engine:      engine{driver: "mysql", readOnly: true, answered: mysqlAnswered},
 		host:        m.Addr,
 		address:     m.Addr + "/" + m.DBName,
 		credentials: conn.Digest(m.FormatDSN(), c.tls.Digest()),
 		connect: func() (driver.Connector, *hub, error) {
-			m.DialFunc = conn.Dialer(env.HTTP).DialContext
+			m.DialFunc = conn.NewNetwork(env.HTTP).DialContext
 			secure, err := conn.ClientTLS(&c.tls, env.HTTP)
 			if err != nil {
 				return nil, nil, err

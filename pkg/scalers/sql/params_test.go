@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -108,24 +107,6 @@ func TestFirstAPI(t *testing.T) {
 	m := decode(kind(t, "mysql"), map[string]string{"query": "SELECT 1", "queryValue": "5", "connectionString": "MY"}).(*mysqlConfig)
 	if m.connection.Reveal() != env["MY"] {
 		t.Error("connectionString is not the variable's value")
-	}
-}
-
-func TestIdentityIsRefusedClearly(t *testing.T) {
-	for name, m := range map[string]map[string]string{
-		"postgresql": pgMetadata("a:1", "SELECT 1"), "mysql": mysqlMetadata("a:1", "SELECT 1"),
-		"mssql": {"query": "SELECT 1", "targetValue": "5", "host": "a"},
-	} {
-		c := kind(t, name).New()
-		if err := scaler.Decode(c, param.Values{Metadata: m}).Err(); err != nil {
-			t.Fatal(err)
-		}
-		e := newEnv()
-		e.Identity.Provider = "azure-workload"
-		_, err := c.Open(t.Context(), e)
-		if scaler.ReasonOf(err) != scaler.ReasonMisconfigured || !strings.Contains(fmt.Sprint(err), "not supported yet") {
-			t.Errorf("%s: got %v", name, err)
-		}
 	}
 }
 

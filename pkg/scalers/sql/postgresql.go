@@ -4,17 +4,23 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
 )
+
+// maxMessage is the largest message of a server that is read, in bytes: the
+// answer is one number.
+const maxMessage = 1 << 20
 
 const (
 	pgCost = "One query in a read-only transaction, three round trips; equal queries of many triggers are asked once. At most 4 connections per server, database and user"
@@ -27,7 +33,7 @@ func postgresqlKind() scaler.Kind {
 		Title:       "PostgreSQL",
 		About:       "The number that a query of a PostgreSQL database returns. With `listenChannel` a NOTIFY on that channel has the query asked at once.",
 		Since:       "1.2",
-		Permissions: pgMay + " `LISTEN` needs no further permission.",
+		Permissions: pgMay + " `LISTEN` needs no further permission. On Azure Database for PostgreSQL a podIdentity azure-workload is a role that `pgaadauth_create_principal` made; userName is its name.",
 		Cost:        pgCost + ", and one that listens when a trigger has `listenChannel`.",
 		ByHand:      `psql "host=postgresql.svc user=keda dbname=shop" -Atc "SELECT count(*) FROM jobs WHERE state = 'waiting'"`,
 		Examples: []scaler.Example{
@@ -45,6 +51,14 @@ func postgresqlKind() scaler.Kind {
 					"query": "SELECT count(*) FROM jobs WHERE state = 'waiting'", "targetQueryValue": "5", "listenChannel": "jobs",
 				},
 				Auth: map[string]string{"connection": "postgresql://keda:the-password@postgresql.svc:5432/shop?sslmode=require"},
+			},
+			{
+				Title: "Azure Database for PostgreSQL with a workload identity",
+				Metadata: map[string]string{
+					"host": "shop.postgres.database.azure.com", "userName": "keda", "dbName": "shop",
+					"query": "SELECT count(*) FROM jobs WHERE state = 'waiting'", "targetQueryValue": "5",
+				},
+				Identity: "azure-workload",
 			},
 			{
 				Title: "A connection string from the container's environment",
@@ -97,6 +111,7 @@ type pgConfig struct {
 	host, port, username, database, sslmode string
 	password                                param.Hidden
 	channel                                 string
+	cloud                                   conn.AzureCloud
 	tls                                     conn.TLS
 	given                                   struct{ connection, host, username, database bool }
 }
@@ -125,8 +140,8 @@ func (c *pgConfig) Params() param.Set {
 		param.Text("dbName", &c.database).From(param.Metadata, param.Auth).IsSet(&c.given.database).Doc("Database."),
 		param.Text("sslmode", &c.sslmode).From(param.Metadata, param.Auth).Default("prefer").
 			OneOf("disable", "allow", "prefer", "require", "verify-ca", "verify-full").
-			Doc("Whether to connect with TLS, and what is checked of the server's certificate; require checks the authority when ca is given."),
-	)).With(c.tls.MaterialParams())
+			Doc("Whether to connect with TLS, and what is checked of the server's certificate; require checks the authority when ca is given. With a podIdentity it is verify-full, whatever is given."),
+	)).With(c.azureParams(), c.tls.MaterialParams())
 }
 
 // Check implements scaler.Checker.
@@ -141,6 +156,7 @@ func (c *pgConfig) Check() param.Problems {
 		}
 		return ps
 	}
+	ps = append(ps, c.cloud.Check()...)
 	needHost(&ps, "connection", map[string]bool{"host": c.given.host, "userName": c.given.username, "dbName": c.given.database})
 	checkHostPort(&ps, c.host, c.port)
 	return ps
@@ -178,12 +194,17 @@ func (c *pgConfig) Open(_ context.Context, env scaler.Env) (scaler.Source, error
 	if err != nil {
 		return nil, scaler.Misconfigured(err, "opening a %s trigger", c.kind)
 	}
+	password, err := c.openToken(env, s)
+	if err != nil {
+		return nil, err
+	}
 	first := net.JoinHostPort(s.hosts()[0], s.port(0))
 	src, err := c.query.open(env, target{
 		engine:      engine{driver: c.kind, readOnly: true, answered: pgAnswered},
 		host:        first,
 		address:     fmt.Sprint(s["host"], " ", s["port"], " ", s["dbname"]),
 		credentials: conn.Digest(s.text(), c.tls.Digest()),
+		token:       password,
 		connect: func() (driver.Connector, *hub, error) {
 			cfg, err := c.driverConfig(s, env)
 			if err != nil {
@@ -191,9 +212,9 @@ func (c *pgConfig) Open(_ context.Context, env scaler.Env) (scaler.Source, error
 			}
 			var h *hub
 			if c.kind == "postgresql" {
-				h = newHub(cfg)
+				h = newHub(cfg, password.asPassword)
 			}
-			return stdlib.GetConnector(*cfg), h, nil
+			return stdlib.GetConnector(*cfg, stdlib.OptionBeforeConnect(password.asPassword)), h, nil
 		},
 	})
 	if err != nil || c.channel == "" {
@@ -212,7 +233,7 @@ func plain(s *source) scaler.Source {
 
 // driverConfig turns settings into the driver's configuration.
 func (c *pgConfig) driverConfig(s pgSettings, env scaler.Env) (*pgx.ConnConfig, error) {
-	cfg, err := pgx.ParseConfig(s.text())
+	cfg, err := parseDriver(s)
 	if err != nil {
 		return nil, errPGString // the driver's text could repeat the password
 	}
@@ -223,7 +244,14 @@ func (c *pgConfig) driverConfig(s pgSettings, env scaler.Env) (*pgx.ConnConfig, 
 	}
 	// Prepared statements would not survive a pooler between us and the server.
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
-	cfg.DialFunc = conn.Dialer(env.HTTP).DialContext
+	cfg.DialFunc = conn.NewNetwork(env.HTTP).DialContext
+	cfg.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		f := pgproto3.NewFrontend(r, w)
+		f.SetMaxBodyLen(maxMessage)
+		return f
+	}
+	// Names are resolved by the dialer, which judges them first.
+	cfg.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
 	own, err := conn.AlwaysTLS(&c.tls, env.HTTP)
 	if err != nil {
 		return nil, err
@@ -260,7 +288,8 @@ func (s pgSettings) complete() pgSettings {
 	out := pgSettings{
 		"user": "", "password": "", "dbname": "", "sslmode": "prefer", "connect_timeout": "5", "application_name": "keda",
 		"passfile": "", "servicefile": "", "sslcert": "", "sslkey": "", "sslrootcert": "", "sslpassword": "", "sslsni": "1",
-		"sslnegotiation": "postgres", "target_session_attrs": "any", "options": "", "timezone": "",
+		"sslnegotiation": "postgres", "sslcertmode": "allow", "target_session_attrs": "any", "options": "", "timezone": "",
+		"min_protocol_version": "", "max_protocol_version": "", "channel_binding": "prefer", "require_auth": "",
 	}
 	maps.Copy(out, s)
 	return out

@@ -2,11 +2,17 @@ package sql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/kedago/keda/internal/conn/conntest"
 	"github.com/kedago/keda/internal/pool"
@@ -120,10 +126,7 @@ func pgResults(t *testing.T, s *pgserver.Server) {
 
 func pgStrings(t *testing.T, s *pgserver.Server) {
 	// What the driver would read by itself must not matter.
-	t.Setenv("PGUSER", "other")
-	t.Setenv("PGPASSWORD", "other")
-	t.Setenv("PGSSLMODE", "verify-full")
-	t.Setenv("PGOPTIONS", "-c nonsense=1")
+	pgEnvironment(t)
 	host, port, _ := net.SplitHostPort(s.Address)
 	tests := map[string]string{
 		"url":           "postgresql://keda:the-password@" + s.Address + "/postgres?sslmode=disable",
@@ -138,6 +141,60 @@ func pgStrings(t *testing.T, s *pgserver.Server) {
 			m := map[string]string{"query": "SELECT 7", "targetQueryValue": "5"}
 			result{want: 7}.check(t, open(t, newEnv(), "postgresql", m, map[string]string{"connection": text}))
 		})
+	}
+}
+
+// pgEnvironment sets every variable that the driver knows, and the files that
+// it knows below the home folder, to what would break a connection.
+func pgEnvironment(t *testing.T) {
+	t.Helper()
+	home := t.TempDir()
+	for name, text := range map[string]string{
+		".pgpass": "*:*:*:*:other\n", ".pg_service.conf": "[other]\nhost=192.0.2.1\nsslmode=verify-full\nsearch_path=nowhere\n", ".postgresql/root.crt": "nonsense",
+		".postgresql/postgresql.crt": "nonsense", ".postgresql/postgresql.key": "nonsense",
+	} {
+		file := filepath.Join(home, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, value := range map[string]string{
+		"HOME": home, "PGSERVICE": "other", "PGSERVICEFILE": filepath.Join(home, ".pg_service.conf"), "PGPASSFILE": filepath.Join(home, ".pgpass"),
+		"PGHOST": "192.0.2.1", "PGPORT": "1", "PGDATABASE": "other", "PGUSER": "other", "PGPASSWORD": "other", "PGAPPNAME": "other",
+		"PGCONNECT_TIMEOUT": "none", "PGSSLMODE": "verify-full", "PGSSLKEY": "/nowhere", "PGSSLCERT": "/nowhere", "PGSSLCERTMODE": "require", "PGSSLSNI": "other",
+		"PGSSLROOTCERT": "/nowhere", "PGSSLPASSWORD": "other", "PGSSLNEGOTIATION": "direct", "PGTARGETSESSIONATTRS": "standby", "PGTZ": "nowhere",
+		"PGOPTIONS": "-c nonsense=1", "PGMINPROTOCOLVERSION": "9.9", "PGMAXPROTOCOLVERSION": "nonsense", "PGCHANNELBINDING": "require", "PGREQUIREAUTH": "none",
+	} {
+		t.Setenv(name, value)
+	}
+}
+
+// TestPGEnvironment checks that nothing that the
+// driver makes of a trigger changes with all of them.
+func TestPGEnvironment(t *testing.T) {
+	settings, err := parsePG("host=h.example.com user=keda password=p dbname=d sslmode=require")
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings["port"] = "5432"
+	before, err := parseDriver(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pgEnvironment(t)
+	after, err := parseDriver(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := func(c *pgx.ConnConfig) []any {
+		return []any{
+			c.Host, c.Port, c.User, c.Password, c.Database, c.ConnectTimeout, c.RuntimeParams, c.SSLNegotiation, c.ChannelBinding, c.RequireAuth,
+			c.MinProtocolVersion, c.MaxProtocolVersion, len(c.Fallbacks), c.TLSConfig.ServerName, c.TLSConfig.InsecureSkipVerify, len(c.TLSConfig.Certificates),
+			c.TLSConfig.RootCAs == nil, c.ValidateConnect == nil,
+		}
+	}
+	if diff := cmp.Diff(shown(before), shown(after)); diff != "" {
+		t.Errorf("the environment changes (-without +with):\n%s", diff)
 	}
 }
 

@@ -100,15 +100,13 @@ type target struct {
 	host        string // host:port, for scheduling and errors
 	address     string // all that is no credential
 	credentials string // a digest
+	token       *token // nil without one; open gives it to the source
 	connect     func() (driver.Connector, *hub, error)
 }
 
 // open leases the connections to a server.
 func (q *query) open(env scaler.Env, t target) (*source, error) {
-	if p := env.Identity.Provider; p != "" && p != "none" {
-		return nil, scaler.Misconfigured(nil, "podIdentity %s is not supported yet by the %s trigger; give a user and a password", p, t.engine.driver)
-	}
-	key := scaler.PoolKey{Driver: t.engine.driver, Address: t.address + " " + conn.OptionsKey(env.HTTP), Credentials: t.credentials}
+	key := scaler.PoolKey{Driver: t.engine.driver, Address: t.address + " " + conn.OptionsKey(env.HTTP), Credentials: conn.Digest(t.credentials, t.token.key())}
 	shared, release, err := scaler.Lease(env.Pool, key, func() (*server, error) {
 		connector, h, err := t.connect()
 		if err != nil {
@@ -122,9 +120,10 @@ func (q *query) open(env scaler.Env, t target) (*source, error) {
 		return &server{db: db, hub: h}, nil
 	})
 	if err != nil {
+		t.token.close()
 		return nil, scaler.Misconfigured(err, "opening a %s trigger", t.engine.driver)
 	}
-	return &source{query: q, engine: t.engine, server: shared, host: t.host, release: release}, nil
+	return &source{query: q, engine: t.engine, server: shared, host: t.host, release: func() { release(); t.token.close() }}, nil
 }
 
 // source measures one query.
@@ -196,9 +195,9 @@ func (s *source) read(ctx context.Context, from asker) (r scaler.Reading, err er
 			return scaler.Reading{}, err
 		}
 		if s.engine.emptyIsZero {
-			return scaler.Reading{Note: "the query returned no row, which counts as 0"}, nil
+			return scaler.Reading{Empty: true, Note: "the query returned no row, which counts as 0"}, nil
 		}
-		return scaler.Reading{}, scaler.Missing(nil, "the query returns no row; expected one row with one number")
+		return scaler.Reading{Empty: true}, scaler.Missing(nil, "the query returns no row; expected one row with one number")
 	}
 	var cell any
 	if err := rows.Scan(&cell); err != nil {

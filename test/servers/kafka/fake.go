@@ -81,12 +81,18 @@ func within() (context.Context, context.CancelFunc) {
 // CreateTopic makes a topic.
 func (c *Client) CreateTopic(t testing.TB, topic string, partitions int) {
 	t.Helper()
+	c.CreateReplicated(t, topic, partitions, 1)
+}
+
+// CreateReplicated makes a topic with several replicas of each partition.
+func (c *Client) CreateReplicated(t testing.TB, topic string, partitions, replicas int) {
+	t.Helper()
 	ctx, cancel := within()
 	defer cancel()
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.TimeoutMillis = 10_000
 	rt := kmsg.NewCreateTopicsRequestTopic()
-	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = topic, int32(partitions), 1
+	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = topic, int32(partitions), int16(replicas)
 	req.Topics = append(req.Topics, rt)
 	resp, err := req.RequestWith(ctx, c.Client)
 	if err == nil && resp.Topics[0].ErrorCode != 0 {

@@ -2,8 +2,6 @@ package kafkaserver
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,12 +9,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kedago/keda/internal/conn/conntest"
 )
@@ -31,20 +27,46 @@ const (
 	Limited = "limited"
 	// LimitedPassword is its password.
 	LimitedPassword = "limited-password"
+	// KerberosAdmin may do everything; it has no password here.
+	KerberosAdmin = "keda"
 )
 
-// Real is a running Apache Kafka: one broker in KRaft mode, with ACLs.
+// Real is a running Apache Kafka in KRaft mode, with ACLs.
 type Real struct {
-	// Plain is the address without TLS and SASL, where everything is allowed.
-	Plain string
-	// SASL is the address with SASL, without TLS. OAuth tokens are taken
-	// without a signature.
+	// Plain is the first broker's address without TLS and SASL, where
+	// everything is allowed; Brokers are those of all.
+	Plain   string
+	Brokers []string
+	// SASL is the first broker's address with SASL, without TLS. OAuth tokens
+	// are taken without a signature.
 	SASL string
-	// TLS is the address with TLS and no SASL; CA is its authority (PEM).
+	// TLS is the first broker's address with TLS and no SASL; CA is its
+	// authority (PEM).
 	TLS, CA string
+	// Kerberos is the first broker's address with SASL's GSSAPI, as
+	// localhost:port; empty without the option.
+	Kerberos string
 
-	jars, folder string
-	stop         func()
+	jars  string
+	nodes []*node
+}
+
+// Option changes how Apache Kafka runs.
+type Option func(*plan)
+
+type plan struct {
+	brokers      int
+	krb5, keytab string
+}
+
+// Brokers runs n brokers; the first is the controller too, so only the others
+// may be stopped on their own.
+func Brokers(n int) Option { return func(p *plan) { p.brokers = n } }
+
+// Kerberos has the first broker listen for GSSAPI as kafka/localhost, by a
+// krb5.conf and a keytab with that principal's key, both paths.
+func Kerberos(krb5, keytab string) Option {
+	return func(p *plan) { p.krb5, p.keytab = krb5, keytab }
 }
 
 // RealWanted skips a test unless the environment has KEDA_TEST_REAL=1, so
@@ -58,7 +80,7 @@ func RealWanted(t testing.TB) {
 
 // StartReal runs Apache Kafka until the test ends. Without a JDK, Maven or
 // the network the test is skipped, or fails where the environment has CI=true.
-func StartReal(t testing.TB) *Real {
+func StartReal(t testing.TB, options ...Option) *Real {
 	t.Helper()
 	RealWanted(t)
 	jars, err := resolve()
@@ -68,16 +90,21 @@ func StartReal(t testing.TB) *Real {
 		}
 		t.Skipf("no Apache Kafka: %v", err)
 	}
+	p := plan{brokers: 1}
+	for _, o := range options {
+		o(&p)
+	}
 	const tries = 3 // a port may be taken between looking and listening
 	for range tries {
-		r := &Real{jars: jars, folder: t.TempDir(), stop: func() {}}
-		if err = r.format(t); err == nil {
+		r := &Real{jars: jars}
+		if err = r.format(t, p); err == nil {
 			err = r.Start()
 		}
 		if err == nil {
-			t.Cleanup(func() { r.stop() })
+			t.Cleanup(r.Stop)
 			return r
 		}
+		r.Stop()
 		t.Logf("starting Apache Kafka: %v", err)
 	}
 	t.Fatal("Apache Kafka did not start")
@@ -98,119 +125,69 @@ func resolve() (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// format writes the configuration and prepares the log folder.
-func (r *Real) format(t testing.TB) error {
-	ports, err := freePorts(4)
+// format writes the brokers' configurations and prepares their log folders.
+func (r *Real) format(t testing.TB, p plan) error {
+	authority := conntest.NewAuthority(t)
+	r.CA = authority.PEM
+	ports, err := freePorts(p.brokers + 4)
 	if err != nil {
 		return err
 	}
 	at := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
-	r.Plain, r.SASL, r.TLS = at(0), at(1), at(2)
-	authority := conntest.NewAuthority(t)
-	r.CA = authority.PEM
-	config := properties(r, at(3), authority.Issue(t, "broker"), filepath.Join(r.folder, "log"))
-	if err := os.WriteFile(r.config(), []byte(config), 0o600); err != nil {
-		return err
+	controller := at(0)
+	r.SASL, r.TLS = at(1), at(2)
+	if p.keytab != "" {
+		r.Kerberos = fmt.Sprintf("localhost:%d", ports[3])
 	}
-	args := []string{"format", "--standalone", "--cluster-id", "a2VkYS10ZXN0LWNsdXN0ZXI", "--config", r.config()}
-	for _, u := range [][2]string{{Admin, AdminPassword}, {Limited, LimitedPassword}} {
-		for _, mechanism := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
-			args = append(args, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", mechanism, u[0], u[1]))
+	for i := range p.brokers {
+		n := &node{id: i + 1, plain: at(4 + i), folder: t.TempDir(), jars: r.jars, krb5: p.krb5, stop: func() {}}
+		r.Brokers = append(r.Brokers, n.plain)
+		r.nodes, r.Plain = append(r.nodes, n), r.Brokers[0]
+		c := common(n, controller, p.brokers)
+		var args []string
+		if i == 0 {
+			c = append(c, first(r, n.plain, controller, authority.Issue(t, "broker"))...)
+			args = []string{"--standalone"}
+		} else {
+			c = append(c, other(n.plain)...)
 		}
-	}
-	out, err := r.java("kafka.tools.StorageTool", args...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("formatting: %w: %s", err, out)
+		if i == 0 && r.Kerberos != "" {
+			c = append(c, kerberos(p.keytab)...)
+		}
+		if err := n.format(c, args); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (r *Real) config() string { return filepath.Join(r.folder, "server.properties") }
-
-func (r *Real) java(class string, args ...string) *exec.Cmd {
-	all := append([]string{"-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", filepath.Join(r.jars, "*"), class}, args...)
-	return exec.Command("java", all...)
-}
-
-// Start runs the broker and waits until it answers. StartReal has called it;
-// tests call it after Stop.
+// Start runs the brokers that don't run and waits until they answer. StartReal
+// has called it; tests call it after Stop.
 func (r *Real) Start() error {
-	java := r.java("kafka.Kafka", r.config())
-	// The shell ends the broker when the test's process ends, however it does.
-	cmd := exec.Command("sh", append([]string{"-c", `"$@" & p=$!; cat >/dev/null; kill $p; wait $p`, "sh"}, java.Args...)...)
-	life, err := cmd.StdinPipe()
-	if err != nil {
-		return err
-	}
-	var said tail
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	r.stop = sync.OnceFunc(func() { _ = life.Close(); <-ended })
-	if err := r.waitReady(); err != nil {
-		r.stop()
-		return fmt.Errorf("%w: %s", err, said.String())
+	for i := range r.nodes {
+		if err := r.StartBroker(i); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// Stop ends the broker and waits for its end. Its data stays.
-func (r *Real) Stop() { r.stop() }
-
-func (r *Real) waitReady() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	c, err := kgo.NewClient(kgo.SeedBrokers(r.Plain))
-	if err != nil {
-		return err
+// Stop ends all brokers, each after its leaderships have moved where they
+// can, and waits for their end. Their data stays.
+func (r *Real) Stop() {
+	for _, n := range slices.Backward(r.nodes) {
+		n.stop()
 	}
-	defer c.Close()
-	for ctx.Err() == nil {
-		if err = c.Ping(ctx); err == nil {
-			return nil
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	return errors.Join(errors.New("no answer within a minute"), err)
 }
 
-func properties(r *Real, controller string, pair conntest.Pair, log string) string {
-	pem := func(text string) string { return strings.ReplaceAll(strings.TrimSpace(text), "\n", `\n`) }
-	lines := []string{
-		"process.roles=broker,controller",
-		"node.id=1",
-		"controller.quorum.bootstrap.servers=" + controller,
-		"controller.listener.names=CONTROLLER",
-		fmt.Sprintf("listeners=PLAINTEXT://%s,SASL://%s,TLS://%s,CONTROLLER://%s", r.Plain, r.SASL, r.TLS, controller),
-		fmt.Sprintf("advertised.listeners=PLAINTEXT://%s,SASL://%s,TLS://%s", r.Plain, r.SASL, r.TLS),
-		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,CONTROLLER:PLAINTEXT",
-		"inter.broker.listener.name=PLAINTEXT",
-		"log.dirs=" + log,
-		"auto.create.topics.enable=true", // so that a test sees whether looking creates
-		"offsets.topic.replication.factor=1",
-		"offsets.topic.num.partitions=1",
-		"transaction.state.log.replication.factor=1",
-		"transaction.state.log.min.isr=1",
-		"group.initial.rebalance.delay.ms=0",
-		"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-		"super.users=User:ANONYMOUS;User:" + Admin,
-		"listener.name.sasl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
-		fmt.Sprintf("listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_%s=%q user_%s=%q;",
-			Admin, AdminPassword, Limited, LimitedPassword),
-		"listener.name.sasl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;",
-		"listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;",
-		"listener.name.sasl.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;", // tokens without a signature
-		"listener.name.tls.ssl.keystore.type=PEM",
-		"listener.name.tls.ssl.keystore.certificate.chain=" + pem(pair.Cert),
-		"listener.name.tls.ssl.keystore.key=" + pem(pair.Key),
-		"listener.name.tls.ssl.truststore.type=PEM",
-		"listener.name.tls.ssl.truststore.certificates=" + pem(r.CA),
-	}
-	return strings.Join(lines, "\n") + "\n"
-}
+// StartBroker runs one broker, counted from 0, and waits until it answers.
+func (r *Real) StartBroker(i int) error { return r.nodes[i].start() }
+
+// StopBroker ends one broker as Stop does.
+func (r *Real) StopBroker(i int) { r.nodes[i].stop() }
+
+// KillBroker ends one broker at once.
+func (r *Real) KillBroker(i int) { r.nodes[i].kill() }
 
 func freePorts(n int) ([]int, error) {
 	ports := make([]int, n)

@@ -88,14 +88,36 @@ func busOf(of *Server) string {
 // a name. Any failure of the master longer than down makes it fail over.
 func StartSentinel(t testing.TB, name, master string, down time.Duration, more ...string) *Server {
 	t.Helper()
+	return startSentinel(t, settings{plain: true}, name, master, down, more)
+}
+
+// StartSecureSentinel runs a sentinel that listens with TLS only, and watches
+// a master that does so too. It asks clients for certificates of the authority.
+func StartSecureSentinel(t testing.TB, name, master string, authority conntest.Authority) *Server {
+	t.Helper()
+	var s settings
+	TLS(t, authority)(&s)
+	lines := []string{"tls-replication yes"} // to the master
+	for i := 0; i < len(s.args); i += 2 {
+		lines = append(lines, strings.TrimPrefix(s.args[i], "--")+" "+s.args[i+1])
+	}
+	return startSentinel(t, s, name, master, time.Hour, lines)
+}
+
+func startSentinel(t testing.TB, s settings, name, master string, down time.Duration, more []string) *Server {
+	t.Helper()
 	path := binary(t, "redis-sentinel")
 	host, masterPort, err := net.SplitHostPort(master)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return launch(t, settings{}, func(port, folder string) []string {
+	return launch(t, s, func(port, folder string) []string {
+		listen := "port " + port
+		if !s.plain {
+			listen = "port 0\ntls-port " + port
+		}
 		lines := append([]string{
-			"port " + port,
+			listen,
 			"bind 127.0.0.1",
 			"dir " + folder,
 			fmt.Sprintf("sentinel monitor %s %s %s 1", name, host, masterPort),

@@ -1,0 +1,36 @@
+package gcp
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/kedago/keda/pkg/scaler"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
+)
+
+// BenchmarkTriggers polls 100 triggers of one project, each on a subscription
+// or a bucket of its own.
+func BenchmarkTriggers(b *testing.B) {
+	for kindName, metadata := range map[string]func(c *cloud, name string) map[string]string{
+		"gcp-pubsub": func(c *cloud, name string) map[string]string {
+			c.put("subscription/num_undelivered_messages", name, []point{{0, 3}})
+			return map[string]string{"subscriptionName": name, "value": "5"}
+		},
+		"gcp-storage": func(c *cloud, name string) map[string]string {
+			c.fill(name, "", 3)
+			return map[string]string{"bucketName": name}
+		},
+	} {
+		b.Run(kindName, func(b *testing.B) {
+			c, env := newCloud(b), newEnv()
+			count := scalertest.NewCounter(b, strings.TrimPrefix(c.URL, "http://"))
+			sources := make([]scaler.Source, 100)
+			for i := range sources {
+				m := metadata(c, fmt.Sprint("bench-", i))
+				sources[i] = open(b, env, kindName, with(m, "endpoint", "http://"+count.Addr), c.auth())
+			}
+			count.Bench(b, sources)
+		})
+	}
+}
