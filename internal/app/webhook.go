@@ -72,10 +72,6 @@ func RunWebhook(ctx context.Context, catalog scaler.Catalog, o Options) error {
 // addWebhook serves the admission webhook. synced says whether it knows all
 // objects; until then it judges without the rules about others.
 func addWebhook(ctx context.Context, cfg *rest.Config, mgr ctrl.Manager, catalog scaler.Catalog, o Options) (synced func(*http.Request) error, err error) {
-	least, suites, err := serviceTLS(o)
-	if err != nil {
-		return nil, err
-	}
 	hpas, err := newHPACache(cfg, mgr, o)
 	if err != nil {
 		return nil, err
@@ -94,21 +90,34 @@ func addWebhook(ctx context.Context, cfg *rest.Config, mgr ctrl.Manager, catalog
 	if err != nil {
 		return nil, err
 	}
-	handler := &admission.Webhook{Handler: webhook.New(webhook.Options{
+	server, err := newWebhookServer(webhook.New(webhook.Options{
 		Catalog: catalog, ClusterNamespace: o.ClusterObjectNamespace, Told: judged.count, Log: o.Log,
 		Cluster: judgedCluster{Index: index, clusterReader: clusterReader{cached: mgr.GetAPIReader(), live: mgr.GetAPIReader()}},
-	})}
-	server := ctrlwebhook.NewServer(ctrlwebhook.Options{
-		Host: o.Webhook.Address, Port: o.Webhook.Port, CertDir: o.CertDir,
-		TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.MinVersion, c.CipherSuites = least, suites }},
-	})
-	for _, path := range webhook.Paths() {
-		server.Register(path, handler)
+	}), o)
+	if err != nil {
+		return nil, err
 	}
 	if err := mgr.Add(server); err != nil {
 		return nil, fmt.Errorf("adding the admission webhook: %w", err)
 	}
 	return awaitIndexes(mgr, hpas)
+}
+
+// newWebhookServer serves a handler with the certificate in the folder of
+// certificates, which may be replaced at any time.
+func newWebhookServer(h admission.Handler, o Options) (ctrlwebhook.Server, error) {
+	least, suites, err := serviceTLS(o)
+	if err != nil {
+		return nil, err
+	}
+	server := ctrlwebhook.NewServer(ctrlwebhook.Options{
+		Host: o.Webhook.Address, Port: o.Webhook.Port, CertDir: o.CertDir,
+		TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.MinVersion, c.CipherSuites = least, suites }},
+	})
+	for _, path := range webhook.Paths() {
+		server.Register(path, &admission.Webhook{Handler: h})
+	}
+	return server, nil
 }
 
 // awaitIndexes returns a check that fails until both indexes are complete.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/kedago/keda/internal/egress"
 	"github.com/kedago/keda/internal/model"
 	"github.com/kedago/keda/pkg/scaler/param"
 )
@@ -36,6 +37,11 @@ func Auth(a *model.AuthSpec) param.Problems {
 			ps.Errorf("spec.oauth2.tokenUrl", "is missing or malformed; expected an address such as https://login.example.org/token")
 		}
 		secretKey("spec.oauth2.clientSecret", o.ClientSecret, &ps)
+	}
+	if a.Hosts != nil {
+		if err := egress.CheckHosts(a.Hosts.List); err != nil {
+			ps.Errorf("metadata.annotations["+model.AllowedHostsAnnotation+"]", "%v", err)
+		}
 	}
 	stores(a, &ps)
 	for _, what := range a.Retired {

@@ -6,7 +6,9 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	kedav1 "github.com/kedago/keda/api/keda.sh/v1alpha1"
 	"github.com/kedago/keda/internal/model"
+	"github.com/kedago/keda/pkg/scaler"
 )
 
 // possibleFirst says whether a ScaledObject or ScaledJob of keda.sh can be
@@ -81,6 +83,10 @@ func (r *run) advancedFirst(o *object, spec *mapping, hpaName string) {
 	a.remove("horizontalPodAutoscalerConfig")
 	r.drop(o, a, "spec.advanced", a.names()...)
 	spec.remove("advanced")
+	if annotations := o.object("metadata").object("annotations"); annotations.value(kedav1.AnnotationTransferHPAOwnership) != nil {
+		r.lost(o, annotations.line(kedav1.AnnotationTransferHPAOwnership), "metadata.annotations."+kedav1.AnnotationTransferHPAOwnership, "has no effect without the name of an HPA, and is left out")
+		annotations.remove(kedav1.AnnotationTransferHPAOwnership)
+	}
 }
 
 // drop takes fields away, and says so of those that are set.
@@ -154,14 +160,28 @@ func (r *run) triggersFirst(o *object, spec *mapping) {
 			continue
 		}
 		path := fmt.Sprintf("spec.triggers[%d]", i)
-		if t.text("metricType") == "AverageValue" {
-			t.remove("metricType")
-		}
+		r.metricTypeFirst(t)
 		r.drop(o, t, path, "metricType", "useCachedMetrics")
 		if ref := t.object("authenticationRef"); ref != nil {
 			ref.remove("kind")
 		}
 		r.variablesFirst(t)
+	}
+}
+
+// metricTypeFirst moves the metricType of what the HPA measures by itself to
+// where keda.k8s.io has it, and drops one that is the usual.
+func (r *run) metricTypeFirst(t *mapping) {
+	text := t.text("metricType")
+	if kind, known := r.Catalog.Lookup(t.text("type")); known && text != "" {
+		if _, native := kind.New().(scaler.Native); native && t.object("metadata") != nil {
+			t.object("metadata").set("type", text)
+			t.remove("metricType")
+			return
+		}
+	}
+	if text == "AverageValue" {
+		t.remove("metricType")
 	}
 }
 

@@ -92,6 +92,10 @@ func (r *run) triggerToday(o *object, t *mapping, path string, look lookup) {
 	if metadata == nil {
 		return
 	}
+	if _, native := kind.New().(scaler.Native); native && t.value("metricType") == nil && metadata.text("type") != "" {
+		t.add("metricType", scalar(metadata.text("type")))
+		metadata.remove("type")
+	}
 	var rest *param.Info
 	taken := map[string]bool{}
 	for _, info := range kind.New().Params().Describe() {

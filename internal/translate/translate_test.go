@@ -153,6 +153,12 @@ spec:
   scalingStrategy: {strategy: accurate, multipleScalersCalculation: max}
   triggers: [{type: azure-queue, metadata: {queueName: q, connectionFromEnv: C}}]
 `}, []string{"spec.rollout.strategy: is gradual", "a.yaml:7: warning: ScaledJob a: spec.failedJobsHistoryLimit: has no", "spec.scalingStrategy.strategy: has no"}, []string{"kind: ScaledObject", "scaleType: job", "connection: C"}, 1},
+		"what the HPA measures": {first, []string{strings.Replace(user, "type: cron, metadata: {timezone: UTC, start: 0 8 * * *, end: 0 9 * * *}, authenticationRef: {name: shared}", "type: cpu, metricType: Utilization, metadata: {value: '50'}", 1)},
+			nil, []string{"metadata: {value: '50', type: Utilization}"}, 1},
+		"and back": {today, []string{strings.Replace(firstJob, "{type: rabbitmq, metadata: {host: Q, queueName: q}}", "{type: cpu, metadata: {type: Utilization, value: '50'}}", 1)},
+			[]string{"spec.cooldownPeriod"}, []string{"{type: cpu, metadata: {value: '50'}, metricType: Utilization}"}, 1},
+		"an HPA that was taken over": {first, []string{strings.Replace(strings.Replace(user, "{name: web}\nspec", "{name: web, annotations: {scaledobject.keda.sh/transfer-hpa-ownership: 'true'}}\nspec", 1), "  triggers", "  advanced: {horizontalPodAutoscalerConfig: {name: mine}}\n  triggers", 1)},
+			[]string{"metadata.annotations.scaledobject.keda.sh/transfer-hpa-ownership: has no effect", "horizontalPodAutoscalerConfig.name: has no counterpart"}, []string{"metadata: {name: web}\n"}, 1},
 		"nothing of the group": {first, []string{firstJob, "a: 1\n", "", "# only this\n"}, nil, []string{firstJob, "---\na: 1\n", "# only this"}, 0},
 	}
 	for name, tt := range tests {

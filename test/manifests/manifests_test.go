@@ -15,6 +15,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kedago/keda/deploy/crd"
+	"github.com/kedago/keda/internal/model"
+	"github.com/kedago/keda/internal/translate"
 	"github.com/kedago/keda/internal/validate"
 	"github.com/kedago/keda/pkg/scalers"
 )
@@ -56,8 +58,8 @@ func files(t *testing.T) map[string][]byte {
 	return out
 }
 
-// TestValid: keda validate has nothing to say about any of them.
-func TestValid(t *testing.T) {
+func options(t *testing.T) validate.Options {
+	t.Helper()
 	crds, err := crd.Documents()
 	if err != nil {
 		t.Fatal(err)
@@ -66,22 +68,55 @@ func TestValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return validate.Options{Catalog: scalers.Catalog(), Schemas: schemas, ClusterNamespace: "keda"}
+}
+
+// check validates a file, and returns how many objects it has. mayWarn allows
+// problems that are no errors.
+func check(t *testing.T, name string, data []byte, o validate.Options, mayWarn bool) int {
+	t.Helper()
+	report := validate.Check([]validate.Input{{Name: name, Data: data}}, o)
+	for _, r := range report.Results {
+		if !r.Valid || len(r.Problems) > 0 && !mayWarn {
+			var text bytes.Buffer
+			if err := report.Text(&text); err != nil {
+				t.Fatal(err)
+			}
+			t.Fatalf("%s\n%s", text.String(), data)
+		}
+	}
+	return len(report.Results)
+}
+
+// TestTranslated: what keda convert makes of them, there and back, is as valid
+// and has as many objects. In the first API the metric type of cpu and memory
+// is a parameter, which gives a warning.
+func TestTranslated(t *testing.T) {
+	o := options(t)
 	for name, data := range files(t) {
 		t.Run(name, func(t *testing.T) {
-			report := validate.Check([]validate.Input{{Name: name, Data: data}}, validate.Options{
-				Catalog: scalers.Catalog(), Schemas: schemas, ClusterNamespace: "keda",
-			})
-			if len(report.Results) == 0 {
-				t.Error("there is no object in it")
-			}
-			for _, r := range report.Results {
-				if len(r.Problems) > 0 {
-					var text bytes.Buffer
-					if err := report.Text(&text); err != nil {
-						t.Fatal(err)
-					}
-					t.Fatal(text.String())
+			want := check(t, name, data, o, false)
+			for _, to := range []model.Group{model.GroupFirst, model.GroupToday} {
+				r := translate.Translate([]translate.Input{{Name: name, Data: data}}, translate.Options{Catalog: o.Catalog, To: to})
+				if r.Unreadable {
+					t.Fatalf("%v", r.Findings)
 				}
+				if got := check(t, name+" as "+string(to), r.Text, o, to == model.GroupFirst); got != want {
+					t.Errorf("%d objects became %d of %s", want, got, to)
+				}
+				data = r.Text
+			}
+		})
+	}
+}
+
+// TestValid: keda validate has nothing to say about any of them.
+func TestValid(t *testing.T) {
+	o := options(t)
+	for name, data := range files(t) {
+		t.Run(name, func(t *testing.T) {
+			if check(t, name, data, o, false) == 0 {
+				t.Error("there is no object in it")
 			}
 		})
 	}

@@ -1,5 +1,10 @@
 package param
 
+import "regexp"
+
+// likelyVariable is how people name environment variables, and no address.
+var likelyVariable = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
+
 // lookup finds the field's text in v, in the order of its origins; within an
 // origin the field's own name goes before its aliases. An empty text counts
 // as not set. What looks set but resolves to nothing is a problem, never an
@@ -62,6 +67,9 @@ func (f *Field) inMetadata(name string, v Values, ps *Problems) found {
 	}
 	if value := v.Env[text]; value != "" {
 		return found{text: value, path: path + "FromEnv", ok: true}
+	}
+	if f.orLiteral && v.EnvPending && likelyVariable.MatchString(text) {
+		return found{path: path, pending: true}
 	}
 	if f.orLiteral {
 		return found{text: text, path: path, ok: true}
