@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 )
@@ -21,8 +22,11 @@ const (
 )
 
 // boundHeap sets how much garbage may gather, unless the user has said so in
-// the way of the Go runtime.
-func boundHeap() {
+// the way of the Go runtime, and leaves out what only a profiler reads.
+func boundHeap(profiled bool) {
+	if !profiled {
+		runtime.MemProfileRate = 0
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

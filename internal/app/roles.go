@@ -86,7 +86,7 @@ func runOperator(ctx context.Context, catalog scaler.Catalog, o Options, more fu
 
 // newRole prepares what all roles have: a client, probes, certificates.
 func newRole(ctx context.Context, o Options) (*rest.Config, ctrl.Manager, error) {
-	boundHeap()
+	boundHeap(!off(o.ProfilingAddress))
 	cfg, err := restConfig(o)
 	if err != nil {
 		return nil, nil, err
