@@ -90,7 +90,7 @@ func (r *reloading) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthIn
 }
 
 func (r *reloading) Info() credentials.ProtocolInfo {
-	return credentials.ProtocolInfo{SecurityProtocol: "tls", ServerName: r.serverName}
+	return credentials.ProtocolInfo{SecurityProtocol: "tls"}
 }
 
 func (r *reloading) Clone() credentials.TransportCredentials {
