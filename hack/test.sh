@@ -19,11 +19,11 @@ run() {
   go tool -modfile=hack/tools/go.mod gotestsum --format=pkgname --hide-summary=skipped --jsonfile="$results/$name.json" -- "$@" || failed=1
 }
 
-mapfile -t rest < <(go list ./... | grep -v -e /pkg/scalers/ -e /test/e2e -e /test/install -e /test/servers/)
+mapfile -t rest < <(go list ./... | grep -v -e /pkg/scalers/ -e /test/e2e -e /test/install -e /test/ha -e /test/servers/)
 mapfile -t sources < <(go list ./pkg/scalers/... ./test/servers/...)
 run unit -race "${rest[@]}"
 run sources -race -p 2 -timeout 15m "${sources[@]}"
-run e2e -race -count=1 -timeout 20m -p 1 ./test/e2e/... ./test/install/...
+run e2e -race -count=1 -timeout 20m -p 1 ./test/e2e/... ./test/install/... ./test/ha/...
 
 echo "== helm chart"
 (cd test/helm && GOWORK=off go test -count=1 ./...) || failed=1

@@ -13,7 +13,7 @@ import (
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 )
 
-//go:embed operator.yaml
+//go:embed operator.yaml secrets.yaml
 var files embed.FS
 
 // APIServiceName is the name of the external metrics API's registration.
@@ -35,6 +35,10 @@ func Documents() ([][]byte, error) {
 	}
 	return out, nil
 }
+
+// ClusterSecrets returns the binding that lets the operator read the Secrets of
+// all namespaces, which is not among Documents: only who installs may say so.
+func ClusterSecrets() ([]byte, error) { return files.ReadFile("secrets.yaml") }
 
 // APIService registers the external metrics API at a port of a Service whose
 // certificate is signed by ca, in PEM.

@@ -35,7 +35,7 @@ func general() []value {
 			list("scaledRefKinds", "kinds that ScaledObjects may name beside Deployments and StatefulSets: apiGroup, such as argoproj.io, and kind, the resource's name, such as rollouts"),
 			flag("aggregateToDefaultRoles", false, "let the cluster roles view, edit and admin see or change KEDA's objects")),
 		group("permissions", "", group("operator", "", group("restrict", "",
-			flag("secret", false, "let the operator read Secrets of its own namespace only, and elsewhere those that a Role of yours names; `keda rbac` prints such Roles")))),
+			flag("secret", true, "let the operator read Secrets of its own namespace only, and elsewhere those that a Role of yours names, such as `keda rbac` prints; false lets it read the Secrets of all namespaces, as upstream's may")))),
 		group("tests", "", text("image", "docker.io/curlimages/curl:8.17.0", "image with sh and curl for `helm test`")),
 		list("extraObjects", "more objects to install with the release; strings are templates"),
 	}

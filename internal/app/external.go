@@ -9,6 +9,7 @@ import (
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
@@ -72,12 +73,38 @@ func reader(f secret.Files) func(string) ([]byte, error) {
 	return f.Read
 }
 
+// unwatched are the kinds of what holds credentials that can't be watched: both
+// when the options say so, and Secrets where the operator may not list all of
+// those that it may be asked to read.
+func unwatched(ctx context.Context, c client.Client, o Options) ([]string, error) {
+	if o.UnwatchedSecrets {
+		return []string{"Secret", "ConfigMap"}, nil
+	}
+	namespaces := o.WatchNamespaces
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
+	for _, n := range namespaces {
+		for _, verb := range []string{"list", "watch"} {
+			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+				ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: n, Verb: verb, Resource: "secrets"},
+			}}
+			if err := c.Create(ctx, review); err != nil {
+				return nil, fmt.Errorf("asking what the operator may do: %w", err)
+			}
+			if !review.Status.Allowed {
+				o.Log.Info("Secrets can't be watched, since no role lets the operator list them; those that it may read are read again from time to time",
+					"namespace", cmp.Or(n, "all"), "every", o.SecretRefresh)
+				return []string{"Secret"}, nil
+			}
+		}
+	}
+	return nil, nil
+}
+
 // reread has Secrets and ConfigMaps read again that are not watched.
 func (op *operator) reread(o Options) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if !o.UnwatchedSecrets {
-			return nil
-		}
 		return op.set.RereadEvery(ctx, o.SecretRefresh, clock.RealClock{})
 	}
 }

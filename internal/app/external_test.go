@@ -3,16 +3,20 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -78,5 +82,37 @@ func TestReaderOfFiles(t *testing.T) {
 	}
 	if _, err := read("../key.json"); err == nil {
 		t.Error("a file outside was read")
+	}
+}
+
+// TestUnwatched: Secrets are watched only where the operator may list all that
+// it may be asked to read.
+func TestUnwatched(t *testing.T) {
+	allowedIn := func(namespaces ...string) client.Client {
+		return fake.NewClientBuilder().WithScheme(scheme.Scheme).WithInterceptorFuncs(interceptor.Funcs{
+			Create: func(_ context.Context, _ client.WithWatch, o client.Object, _ ...client.CreateOption) error {
+				review := o.(*authorizationv1.SelfSubjectAccessReview)
+				a := review.Spec.ResourceAttributes
+				review.Status.Allowed = a.Resource == "secrets" && a.Group == "" && slices.Contains(namespaces, a.Namespace)
+				return nil
+			},
+		}).Build()
+	}
+	for name, c := range map[string]struct {
+		client client.Client
+		o      Options
+		want   []string
+	}{
+		"all":                           {allowedIn(""), Options{}, nil},
+		"none":                          {allowedIn(), Options{}, []string{"Secret"}},
+		"those that are watched":        {allowedIn("a", "b"), Options{WatchNamespaces: []string{"a", "b"}}, nil},
+		"one of those that are watched": {allowedIn("a"), Options{WatchNamespaces: []string{"a", "b"}}, []string{"Secret"}},
+		"the administrator says no":     {allowedIn(""), Options{UnwatchedSecrets: true}, []string{"Secret", "ConfigMap"}},
+	} {
+		c.o.Log = slog.New(slog.DiscardHandler)
+		got, err := unwatched(t.Context(), c.client, c.o)
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, %v; want %v", name, got, err, c.want)
+		}
 	}
 }

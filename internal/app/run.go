@@ -65,8 +65,12 @@ func build(ctx context.Context, cfg *rest.Config, mgr ctrl.Manager, catalog scal
 	if err != nil {
 		return nil, err
 	}
+	byName, err := unwatched(ctx, mgr.GetClient(), o)
+	if err != nil {
+		return nil, err
+	}
 	options := &controller.Options{
-		Client: mgr.GetClient(), Catalog: catalog, Writer: op.actor, Targets: tracker, Store: op.store, Emitter: op.emitter, Unwatched: o.UnwatchedSecrets,
+		Client: mgr.GetClient(), Catalog: catalog, Writer: op.actor, Targets: tracker, Store: op.store, Emitter: op.emitter, Unwatched: byName,
 		Resolver: &secret.Resolver{
 			Reader: newClusterReader(mgr), External: external, ClusterNamespace: o.ClusterObjectNamespace, RequireHosts: o.RequireAllowedHosts, Params: parametersOf(catalog),
 		},

@@ -206,7 +206,7 @@ func (f *roleFlags) credentials() {
 	o, env, s := &f.options, f.env, f.groups.FlagSet("Credentials")
 	s.StringVar(&o.FileRoot, "filepath-auth-root-path", "", "folder whose files ClusterTriggerAuthentications (filePath) and triggers may name; none when empty")
 	s.DurationVar(&o.SecretRefresh, "secret-refresh-interval", 5*time.Minute, "how often credentials kept in Vault, AWS, Azure, Google Cloud and files are read again")
-	s.BoolVar(&o.UnwatchedSecrets, "no-watch-secrets", false, "do not watch Secrets and ConfigMaps but read them again every --secret-refresh-interval, for roles that name each of them, see keda rbac")
+	s.BoolVar(&o.UnwatchedSecrets, "no-watch-secrets", false, "do not watch Secrets and ConfigMaps but read them again every --secret-refresh-interval, for roles that name each of them, see keda rbac; Secrets that no role lets the operator list are not watched in any case")
 	s.DurationVar(&o.TokenLife, "service-account-token-expiry", env.duration("KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY", time.Hour),
 		"how long tokens last that are issued for service accounts, 10m to 6h; a new one is got when a fifth is left (KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY)")
 	s.StringSliceVar(&o.VaultAddresses, "vault-addresses", nil, "Vault servers that TriggerAuthentications may name, such as https://vault.example.org:8200; any when empty")

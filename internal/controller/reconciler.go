@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -81,8 +82,9 @@ type Options struct {
 	Targets  Targets
 	// Emitter sends events on; nil for none.
 	Emitter Emitter
-	// Unwatched keeps from watching Secrets and ConfigMaps, see RereadEvery.
-	Unwatched bool
+	// Unwatched are the kinds of what holds credentials, Secret and ConfigMap,
+	// that are not watched, see RereadEvery.
+	Unwatched []string
 	// Env makes a scaler's surroundings.
 	Env     func(w *model.Workload, trigger int, credentials model.Credentials) scaler.Env
 	Log     *slog.Logger
@@ -121,7 +123,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	w, problems := r.kind.Convert(obj) // with our label, so that the HPA is written once
-	return ctrl.Result{}, r.apply(ctx, obj, w, problems)
+	return r.apply(ctx, obj, w, problems)
 }
 
 // forget drops everything known of an object that has gone.
@@ -168,7 +170,11 @@ type plan struct {
 	problems param.Problems
 }
 
-func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Workload, problems param.Problems) error {
+// readAgain is the pause before credentials are read again that could not be
+// read: no watch tells of a Role that was added.
+const readAgain = 30 * time.Second
+
+func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Workload, problems param.Problems) (ctrl.Result, error) {
 	p := plan{problems: append(problems, lint.Workload(w)...)}
 	rival := r.claim(w, &p)
 	if rival == nil {
@@ -180,8 +186,12 @@ func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Work
 	}
 	for _, ref := range p.refs {
 		if err := r.watch.start(ctx, ref); err != nil {
-			return err
+			return ctrl.Result{}, err
 		}
+	}
+	var result ctrl.Result
+	if slices.ContainsFunc(p.creds, func(c model.Credentials) bool { return c.Unread }) {
+		result.RequeueAfter = readAgain
 	}
 	usable := p.problems.Err() == nil
 	subject := scaling.Subject{
@@ -193,11 +203,11 @@ func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Work
 		r.Store.Remove(w.Key)
 		r.Loop.Set(subject)
 		if rival == nil {
-			return nil
+			return result, nil
 		}
 		// Two HPAs on one target would fight.
 		_, err := r.Writer.DeleteHPA(ctx, w.Key.Namespace, w.HPA.Name, obj)
-		return err
+		return result, err
 	}
 	for i, t := range w.Triggers {
 		p.prepared.Metrics[i].UseCached = t.UseCached
@@ -216,7 +226,7 @@ func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Work
 	}
 	err := r.applyHPA(ctx, obj, w, &p, &subject)
 	r.Loop.Set(subject)
-	return err
+	return result, err
 }
 
 // claim makes sure that two objects never scale one target: the older one does.

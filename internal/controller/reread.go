@@ -11,12 +11,9 @@ import (
 	"github.com/kedago/keda/internal/model"
 )
 
-// readByName says which kinds may be readable by name only, where the
-// operator's roles name each object: they can't be watched then.
-func readByName(kind string) bool { return kind == "Secret" || kind == "ConfigMap" }
-
-// RereadEvery has the users of Secrets and ConfigMaps resolved again from time
-// to time until ctx ends, see Options.Unwatched.
+// RereadEvery has the users of Secrets and ConfigMaps that are not watched
+// resolved again from time to time until ctx ends, see Options.Unwatched. The
+// operator's roles may name each object that it reads: those can't be watched.
 func (s *Set) RereadEvery(ctx context.Context, every time.Duration, c clock.WithTicker) error {
 	t := c.NewTicker(every)
 	defer t.Stop()
@@ -26,7 +23,7 @@ func (s *Set) RereadEvery(ctx context.Context, every time.Duration, c clock.With
 			return nil
 		case <-t.C():
 			for _, r := range s.index.references() {
-				if readByName(r.Kind) {
+				if slices.Contains(s.watch.unwatched, r.Kind) {
 					s.ReferenceChanged(r)
 				}
 			}

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -156,7 +157,7 @@ func (s *Set) WriteStatus(ctx context.Context, key model.Key, before, after mode
 type referenceWatch struct {
 	cache     cache.Cache
 	changed   func(model.Reference)
-	unwatched bool // Secrets and ConfigMaps are read by name only
+	unwatched []string // kinds that are read by name only
 
 	mu      sync.Mutex
 	started map[string]bool
@@ -166,7 +167,7 @@ type referenceWatch struct {
 func (w *referenceWatch) start(ctx context.Context, r model.Reference) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.started[r.Kind] || w.unwatched && readByName(r.Kind) {
+	if w.started[r.Kind] || slices.Contains(w.unwatched, r.Kind) {
 		return nil
 	}
 	kinds, ok := referenceKinds[r.Kind]

@@ -13,7 +13,7 @@ import (
 // them is known but not supported yet, rather than mistyped.
 func upstreamTypes() []string {
 	return []string{
-		"activemq", "apache-kafka", "arangodb", "artemis-queue",
+		"activemq", "arangodb", "artemis-queue",
 		"aws-cloudwatch", "aws-dynamodb", "aws-dynamodb-streams", "aws-kinesis-stream", "aws-sqs-queue",
 		"azure-app-insights", "azure-blob", "azure-data-explorer", "azure-eventhub", "azure-log-analytics",
 		"azure-monitor", "azure-pipelines", "azure-queue", "azure-servicebus",

@@ -162,6 +162,9 @@ type Credentials struct {
 	Digest string
 	// Used lists what was read, so that a change of it is noticed.
 	Used []Reference
+	// Unread says that something could not be read for a reason that may pass
+	// unnoticed, such as a missing permission.
+	Unread bool
 	// Unseen is what depends on objects that can't be known here, such as
 	// those not among the files being checked. In a cluster it is empty.
 	Unseen Unseen

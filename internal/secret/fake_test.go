@@ -15,7 +15,7 @@ import (
 var errForbidden = errors.New("secrets is forbidden for this account")
 
 // cluster is a Reader over maps, by "namespace/name", that records its reads.
-// What is named "denied" can't be read.
+// What is named "denied" can't be read, "no-role" for want of a permission.
 type cluster struct {
 	secrets    map[string]map[string][]byte
 	configMaps map[string]map[string]string
@@ -27,8 +27,11 @@ type cluster struct {
 func find[T any](c *cluster, from map[string]T, kind, id, name string) (T, error) {
 	c.reads = append(c.reads, kind+" "+id)
 	var zero T
-	if name == "denied" {
+	switch name {
+	case "denied":
 		return zero, errForbidden
+	case "no-role":
+		return zero, apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, name, errForbidden)
 	}
 	got, ok := from[id]
 	if !ok {

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,6 +30,7 @@ type job struct {
 	problems param.Problems
 	used     []model.Reference
 	unseen   model.Unseen
+	unread   bool
 
 	secrets    map[string]read[map[string][]byte]
 	configMaps map[string]read[map[string]string]
@@ -71,7 +73,7 @@ func (j *job) secret(ctx context.Context, namespace, name string) (map[string][]
 	if !ok {
 		j.use(model.Reference{Kind: "Secret", Namespace: namespace, Name: name})
 		got.value, got.err = j.reader.Secret(ctx, namespace, name)
-		got.err = explain(got.err, "Secret", namespace, name)
+		got.err = j.explain(got.err, "Secret", namespace, name)
 		j.secrets[id] = got
 	}
 	return got.value, got.err
@@ -96,7 +98,7 @@ func (j *job) configMap(ctx context.Context, namespace, name string) (map[string
 	if !ok {
 		j.use(model.Reference{Kind: "ConfigMap", Namespace: namespace, Name: name})
 		got.value, got.err = j.reader.ConfigMap(ctx, namespace, name)
-		got.err = explain(got.err, "ConfigMap", namespace, name)
+		got.err = j.explain(got.err, "ConfigMap", namespace, name)
 		j.configMaps[id] = got
 	}
 	return got.value, got.err
@@ -111,17 +113,22 @@ func (j *job) podSpec(ctx context.Context) (*corev1.PodSpec, error) {
 		ns, target := j.workload.Key.Namespace, j.workload.Target
 		j.use(model.Reference{Kind: target.Kind, Namespace: ns, Name: target.Name})
 		spec, err := j.reader.PodSpec(ctx, ns, target)
-		j.pod = &read[*corev1.PodSpec]{spec, explain(err, target.Kind, ns, target.Name)}
+		j.pod = &read[*corev1.PodSpec]{spec, j.explain(err, target.Kind, ns, target.Name)}
 	}
 	return j.pod.value, j.pod.err
 }
 
-func explain(err error, kind, namespace, name string) error {
+func (j *job) explain(err error, kind, namespace, name string) error {
 	switch {
 	case err == nil:
 		return nil
 	case apierrors.IsNotFound(err):
 		return &absentError{what: fmt.Sprintf("the %s %s/%s does not exist", kind, namespace, name)}
+	}
+	j.unread = !errors.Is(err, ErrUnseen) && !errors.Is(err, ErrNoPods)
+	if apierrors.IsForbidden(err) && kind == "Secret" {
+		return fmt.Errorf("the operator may not read the Secret %s/%s; expected a Role in namespace %s that lets it get this Secret, such as `keda rbac` prints, or the ClusterRoleBinding keda-operator-secrets for all namespaces",
+			namespace, name, namespace)
 	}
 	return fmt.Errorf("the %s %s/%s can't be read: %w", kind, namespace, name, err)
 }

@@ -80,7 +80,7 @@ func (r *Resolver) Resolve(ctx context.Context, w *model.Workload, trigger int) 
 	j.resolveEnv(ctx, r.variables(w, t))
 	return model.Credentials{
 		Values: j.values, Env: j.env, Identity: j.auth.Identity, Hosts: j.auth.Hosts,
-		Digest: digest(j.values, j.env, j.auth.Identity, j.auth.Hosts), Used: j.used, Unseen: j.unseen,
+		Digest: digest(j.values, j.env, j.auth.Identity, j.auth.Hosts), Used: j.used, Unread: j.unread, Unseen: j.unseen,
 	}, j.problems
 }
 

@@ -97,6 +97,11 @@ func TestAuth(t *testing.T) {
 			problems: []string{"error: " + at + `the TriggerAuthentication "creds" can't give the parameter "password": secretTargetRef[0]: the Secret default/denied can't be read: secrets is forbidden for this account`},
 			used:     []model.Reference{creds, ref("Secret", "default", "denied")},
 		},
+		"no role lets the operator read the Secret": {
+			auth: model.AuthSpec{Secrets: from("password", "no-role", "password")}, values: map[string]string{},
+			problems: []string{"error: " + at + `the TriggerAuthentication "creds" can't give the parameter "password": secretTargetRef[0]: the operator may not read the Secret default/no-role; expected a Role in namespace default that lets it get this Secret, such as ` + "`keda rbac`" + ` prints, or the ClusterRoleBinding keda-operator-secrets for all namespaces`},
+			used:     []model.Reference{creds, ref("Secret", "default", "no-role")},
+		},
 		"the Secret lacks the key": {
 			auth: model.AuthSpec{Secrets: from("password", "redis", "passwort")}, values: map[string]string{},
 			problems: []string{"error: " + at + `the TriggerAuthentication "creds" can't give the parameter "password": secretTargetRef[0]: the Secret default/redis has no key "passwort" (did you mean password?)`},

@@ -103,7 +103,12 @@ func Install(ctx context.Context, c client.Client) error {
 	if err != nil {
 		return err
 	}
-	if err := applyYAML(ctx, c, append(crds, roles...)...); err != nil {
+	// The user of a local plane owns all its Secrets.
+	secrets, err := rbac.ClusterSecrets()
+	if err != nil {
+		return err
+	}
+	if err := applyYAML(ctx, c, append(append(crds, roles...), secrets)...); err != nil {
 		return err
 	}
 	return waitForCRDs(ctx, c, len(crds))

@@ -241,6 +241,8 @@ func TestOneYAML(t *testing.T) {
 	c.kubectl("", "wait", "--for=condition=Ready", "so/worker", "--timeout=60s")
 	c.kubectl("", "wait", "--for=condition=ScalingActive", "hpa/keda-hpa-worker", "--timeout=60s")
 
+	c.secretsByRole()
+
 	trusted := c.kubectl("", "get", "apiservice", "v1beta1.external.metrics.k8s.io", "-o", "jsonpath={.spec.caBundle}")
 	c.kubectl("", "patch", "apiservice", "v1beta1.external.metrics.k8s.io", "--type=merge", "-p", `{"spec":{"caBundle":null}}`)
 	c.until(trusted, "get", "apiservice", "v1beta1.external.metrics.k8s.io", "-o", "jsonpath={.spec.caBundle}")
@@ -257,6 +259,64 @@ func TestOneYAML(t *testing.T) {
 	if after := c.everything(); after != before {
 		t.Errorf("left over:\n%s\nbefore:\n%s", after, before)
 	}
+}
+
+const withSecret = `
+apiVersion: v1
+kind: Secret
+metadata: {name: creds, namespace: default}
+stringData: {password: "1234"}
+---
+apiVersion: keda.sh/v1alpha1
+kind: TriggerAuthentication
+metadata: {name: creds, namespace: default}
+spec:
+  secretTargetRef: [{parameter: password, name: creds, key: password}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: reader, namespace: default}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: reader}}
+  template:
+    metadata: {labels: {app: reader}}
+    spec: {containers: [{name: main, image: "registry.example/reader:1"}]}
+---
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {name: reader, namespace: default}
+spec:
+  scaleTargetRef: {name: reader}
+  triggers:
+  - type: redis
+    metadata: {address: "redis.example:6379", listName: jobs}
+    authenticationRef: {name: creds}
+`
+
+// secretsByRole: the operator reads no Secret of others until a Role says so,
+// and its condition says which; a Role is noticed without a restart.
+func (c *cluster) secretsByRole() {
+	c.t.Helper()
+	c.kubectl(withSecret, "apply", "-f", "-")
+	message := []string{"get", "so", "reader", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].message}`}
+	c.contains("the operator may not read the Secret default/creds; expected a Role in namespace default", message...)
+	c.kubectl("", "create", "role", "keda-creds", "-n", "default", "--verb=get", "--resource=secrets", "--resource-name=creds")
+	c.kubectl("", "create", "rolebinding", "keda-creds", "-n", "default", "--role=keda-creds", "--serviceaccount=keda:keda-operator")
+	c.contains("redis.example", message...) // read, and on to the next trouble
+	c.kubectl("", "delete", "so/reader", "deployment/reader", "triggerauthentication.keda.sh/creds", "secret/creds", "role/keda-creds", "rolebinding/keda-creds")
+}
+
+// contains waits until what kubectl prints contains a text.
+func (c *cluster) contains(text string, args ...string) {
+	c.t.Helper()
+	var last string
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		if last, _ = c.try("", args...); strings.Contains(last, text) {
+			return
+		}
+	}
+	c.t.Fatalf("kubectl %s printed %q for a minute; expected %q in it", strings.Join(args, " "), last, text)
 }
 
 // everything lists what an installation could leave behind.

@@ -9,6 +9,10 @@
   secret:
     secretName: {{ .Values.certificates.secretName }}
     defaultMode: 0440
+    items: # not the authority's key
+    - {key: ca.crt, path: ca.crt}
+    - {key: tls.crt, path: tls.crt}
+    - {key: tls.key, path: tls.key}
 {{- end }}
 
 {{/* Whether there are replicas that are told by the leader what to tell HPAs. */}}
