@@ -49,7 +49,7 @@ func TestFiles(t *testing.T) {
 					t.Fatal(err)
 				}
 				r := Translate([]Input{{Name: "in.yaml", Data: data}}, Options{Catalog: scalers.Catalog(), To: to})
-				expect(t, name+".out", string(r.Text))
+				expect(t, name+".golden", string(r.Text))
 				expect(t, name+".txt", strings.Join(findings(r), "\n")+"\n")
 			})
 		}
