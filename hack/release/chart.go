@@ -56,8 +56,9 @@ func versioned(chart []byte, version string) ([]byte, error) {
 	return chart, nil
 }
 
-// writeManifest writes the manifest with the release's image.
-func writeManifest(ctx context.Context, root, out string, s source) error {
+// writeManifests writes the manifest with the release's image, and what may be
+// added to it.
+func writeManifests(ctx context.Context, root, out string, s source) error {
 	folder, err := os.MkdirTemp("", "manifest")
 	if err != nil {
 		return fmt.Errorf("making the manifest: %w", err)
@@ -68,12 +69,18 @@ func writeManifest(ctx context.Context, root, out string, s source) error {
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("making the manifest: %w\n%s", err, text)
 	}
-	content, err := os.ReadFile(filepath.Join(folder, "KedaScaleController.yaml"))
-	if err != nil {
-		return fmt.Errorf("reading the manifest: %w", err)
+	for _, name := range []string{"KedaScaleController", "KedaClusterSecrets"} {
+		content, err := os.ReadFile(filepath.Join(folder, name+".yaml"))
+		if err != nil {
+			return fmt.Errorf("reading the manifest: %w", err)
+		}
+		err = writeFile(filepath.Join(out, name+"-"+s.Version+".yaml"), func(w io.Writer) error {
+			_, err := w.Write(content)
+			return err
+		})
+		if err != nil {
+			return err
+		}
 	}
-	return writeFile(filepath.Join(out, "KedaScaleController-"+s.Version+".yaml"), func(w io.Writer) error {
-		_, err := w.Write(content)
-		return err
-	})
+	return nil
 }

@@ -74,7 +74,7 @@ func run(ctx context.Context, root, out, licences, on string, s source) error {
 	if err := writeChart(root, out, s); err != nil {
 		return err
 	}
-	if err := writeManifest(ctx, root, out, s); err != nil {
+	if err := writeManifests(ctx, root, out, s); err != nil {
 		return err
 	}
 	if err := writeSBOM(ctx, root, out, programs, s); err != nil {
