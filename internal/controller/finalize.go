@@ -3,16 +3,79 @@ package controller
 import (
 	"context"
 	"errors"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/kedago/keda/internal/model"
 	"github.com/kedago/keda/internal/targets"
 )
+
+// estate is what there is to remove when an object has gone.
+type estate struct {
+	uid types.UID
+	hpa string
+}
+
+// estates are those of all objects of a kind. The zero value is ready to use.
+type estates struct {
+	mu  sync.Mutex
+	all map[model.Key]estate
+}
+
+func (e *estates) keep(k model.Key, of estate) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.all == nil {
+		e.all = map[model.Key]estate{}
+	}
+	e.all[k] = of
+}
+
+func (e *estates) take(k model.Key) (estate, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	of, ok := e.all[k]
+	delete(e.all, k)
+	return of, ok
+}
+
+// gone forgets an object that has gone without a finalizer of ours. Its HPA is
+// removed at once; the cluster's garbage collector would do it a little later.
+func (r *reconciler) gone(ctx context.Context, key model.Key) error {
+	status, _ := r.Loop.Status(key)
+	r.forget(key)
+	of, ok := r.estates.take(key)
+	if !ok {
+		return nil
+	}
+	obj := r.kind.New()
+	obj.SetNamespace(key.Namespace)
+	obj.SetName(key.Name)
+	obj.SetUID(of.uid)
+	r.Writer.Event(obj, corev1.EventTypeWarning, key.Kind+"Deleted", key.Kind+" was deleted")
+	return r.removeHPAs(ctx, obj, of.hpa, status.HPAName)
+}
+
+func (r *reconciler) removeHPAs(ctx context.Context, obj client.Object, names ...string) error {
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		if _, err := r.Writer.DeleteHPA(ctx, obj.GetNamespace(), name, obj); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restores says that a target is to get its count back when the object goes.
+func restores(w *model.Workload) bool { return w.RestoreReplicas && w.Job == nil }
 
 // finalize removes what belongs to a deleted object and lets it go.
 func (r *reconciler) finalize(ctx context.Context, obj client.Object, w *model.Workload) error {
@@ -21,16 +84,12 @@ func (r *reconciler) finalize(ctx context.Context, obj client.Object, w *model.W
 		status = r.kind.Status(obj)
 	}
 	r.forget(w.Key)
+	r.estates.take(w.Key)
 	if !controllerutil.ContainsFinalizer(obj, r.kind.Finalizer) {
 		return nil
 	}
-	for _, name := range []string{w.HPA.Name, status.HPAName} {
-		if name == "" {
-			continue
-		}
-		if _, err := r.Writer.DeleteHPA(ctx, w.Key.Namespace, name, obj); err != nil {
-			return err
-		}
+	if err := r.removeHPAs(ctx, obj, w.HPA.Name, status.HPAName); err != nil {
+		return err
 	}
 	if err := r.restore(ctx, w, status); err != nil {
 		return err
@@ -49,7 +108,7 @@ func (r *reconciler) finalize(ctx context.Context, obj client.Object, w *model.W
 
 // restore gives a target its original count back when the user asked for it.
 func (r *reconciler) restore(ctx context.Context, w *model.Workload, status model.Status) error {
-	if !w.RestoreReplicas || status.OriginalReplicas == nil || w.Job != nil {
+	if !restores(w) || status.OriginalReplicas == nil {
 		return nil
 	}
 	id, err := targets.IDOf(w.Key.Namespace, w.Target)

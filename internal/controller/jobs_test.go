@@ -49,7 +49,7 @@ func TestScaledJob(t *testing.T) {
 	w.reconcileJob(t)
 	var o kedav1.ScaledJob
 	w.get(t, &o, "sj")
-	if !slices.Contains(o.Finalizers, kedav1.Finalizer) || len(w.poller.set[key]) != 1 || len(w.hpas(t)) > 0 {
+	if len(o.Finalizers) > 0 || len(w.poller.set[key]) != 1 || len(w.hpas(t)) > 0 {
 		t.Errorf("finalizers %v, triggers %v, HPAs %v", o.Finalizers, w.poller.set, w.hpas(t))
 	}
 	s := w.loop.set[key]

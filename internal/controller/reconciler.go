@@ -101,6 +101,7 @@ type reconciler struct {
 
 	census    *census
 	unwritten unwritten
+	estates   estates
 }
 
 // Reconcile implements reconcile.Reconciler.
@@ -109,8 +110,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	obj := r.kind.New()
 	if err := r.Client.Get(ctx, req.NamespacedName, obj); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.forget(key)
-			return ctrl.Result{}, nil
+			return ctrl.Result{}, r.gone(ctx, key)
 		}
 		return ctrl.Result{}, fmt.Errorf("reading %s: %w", key, err)
 	}
@@ -123,6 +123,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	w, problems := r.kind.Convert(obj) // with our label, so that the HPA is written once
+	r.estates.keep(key, estate{uid: obj.GetUID(), hpa: w.HPA.Name})
 	return r.apply(ctx, obj, w, problems)
 }
 
@@ -138,11 +139,20 @@ func (r *reconciler) forget(key model.Key) {
 	}
 }
 
-// mark adds our finalizer and label in one write; the watch then brings the
-// object back.
+// mark adds our label, and the finalizer where there is something to restore, in
+// one write; the watch then brings the object back.
+//
+// Where there is nothing to restore no finalizer is needed, and one that is
+// there, from an earlier version or upstream's, is removed: the owner's end is
+// the HPA's and the Jobs' by the cluster's garbage collector, also when the
+// operator goes first.
 func (r *reconciler) mark(ctx context.Context, obj client.Object, w *model.Workload) (done bool, err error) {
 	before := obj.DeepCopyObject().(client.Object)
-	changed := controllerutil.AddFinalizer(obj, r.kind.Finalizer)
+	hold := controllerutil.RemoveFinalizer
+	if restores(w) {
+		hold = controllerutil.AddFinalizer
+	}
+	changed := hold(obj, r.kind.Finalizer)
 	labels := obj.GetLabels()
 	if k, v := w.HPA.SelectorKey, w.HPA.SelectorValue; k != "" && labels[k] != v {
 		if labels == nil {
