@@ -38,20 +38,24 @@ up: build localplane ## run KEDA on a local Kubernetes control plane and watch i
 unit: ## run the fast tests: everything but event sources and the control plane
 	go test $(TESTFLAGS) $(UNIT)
 
-.PHONY: servers
-servers: ## install the servers that the tests use, where this machine can
+.PHONY: install-servers
+install-servers: ## install the servers that the tests use, where this machine can
 	hack/servers.sh
 
+.PHONY: servers
+servers: install-servers ## start the servers that the tests use, print where they are, and end them on Ctrl-C (SERVERS="redis kafka" for some)
+	go run ./test/servers/run $(SERVERS)
+
 .PHONY: test
-test: servers localplane ## run all tests, race detector on: unit, event sources, local control plane, end to end
+test: install-servers localplane ## run all tests, race detector on: unit, event sources, local control plane, end to end
 	hack/test.sh
 
 .PHONY: sources
-sources: servers ## run the scalers' tests against real servers
+sources: install-servers ## run the scalers' tests against real servers
 	KEDA_TEST_REAL=1 go test -race -p $(PARALLEL) $(TESTFLAGS) $(SOURCES)
 
 .PHONY: e2e
-e2e: servers localplane ## run the end-to-end tests on the local control plane
+e2e: install-servers localplane ## run the end-to-end tests on the local control plane
 	KEDA_LOCALPLANE="$$(hack/localplane.sh path)" go test -race -count=1 -timeout 20m $(TESTFLAGS) ./test/e2e/...
 
 .PHONY: fuzz
@@ -59,7 +63,7 @@ fuzz: ## run every fuzz target for FUZZTIME
 	hack/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: servers localplane build ## measure N ScaledObjects on SOURCE (redis or kafka) and print JSON
+bench: install-servers localplane build ## measure N ScaledObjects on SOURCE (redis or kafka) and print JSON
 	KEDA_BINARY=bin/keda KEDA_LOCALPLANE="$$(hack/localplane.sh path)" go run ./bench -n $(N) -source $(SOURCE) -partitions $(PARTITIONS)
 
 .PHONY: generate

@@ -12,13 +12,14 @@ const (
 	// gcPercent spends a little CPU, of which hardly any is used at rest, to
 	// save much memory: half of the live heap instead of all of it on top.
 	gcPercent = 50
-	// releaseEvery is how often the executable's pages are unmapped, for the
-	// first time when start-up is over in most clusters. Some are touched once a
-	// minute only.
-	releaseEvery = time.Minute
-	// collectEvery is how many of these times memory of the heap is given back,
-	// which costs a collection.
-	collectEvery = 10
+	// releaseEvery is how often the executable's pages are unmapped: many are
+	// touched at the start or once a minute only. It takes about a millisecond,
+	// and as much to map anew what is in use.
+	releaseEvery = 10 * time.Second
+	// collectAfter is when start-up is over, for most clusters, and the heap
+	// gives back what only that needed; collectEvery is how often it does so
+	// afterwards, which costs a collection.
+	collectAfter, collectEvery = time.Minute, 10 * time.Minute
 )
 
 // boundHeap sets how much garbage may gather, unless the user has said so in
@@ -36,14 +37,16 @@ func boundHeap(profiled bool) {
 func releaseUnused(ctx context.Context) error {
 	ticks := time.NewTicker(releaseEvery)
 	defer ticks.Stop()
-	for i := 0; ; i++ {
+	collect := time.Now().Add(collectAfter)
+	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticks.C:
-		}
-		if i%collectEvery == 0 {
-			debug.FreeOSMemory()
+		case now := <-ticks.C:
+			if now.After(collect) {
+				debug.FreeOSMemory()
+				collect = now.Add(collectEvery)
+			}
 		}
 		_ = dropExecutable() // it only saves memory
 	}

@@ -240,6 +240,7 @@ func TestFirstAPIJob(t *testing.T) {
 	o.ready()
 	o.event("KEDAJobsCreated", "Created 3 jobs")
 	o.patch(`{"spec":{"maxReplicaCount":4}}`) // an edit ends none
+	o.ready()                                 // with the edit
 	m.set(9)
 	s.running(4)
 	m.askedAgain(3)

@@ -61,8 +61,9 @@ func (n *node) start() error {
 	}
 	java := n.java("kafka.Kafka", n.config())
 	// The shell ends the broker when the test's process ends, however it does,
-	// and at once when it is told to.
-	cmd := exec.Command("sh", append([]string{"-c", `"$@" & p=$!; read -r how; kill ${how:+-9} $p; wait $p`, "sh"}, java.Args...)...)
+	// and at once when it is told to. Ctrl-C at the terminal reaches the shell
+	// too, which must outlive the broker.
+	cmd := exec.Command("sh", append([]string{"-c", `trap '' INT; "$@" & p=$!; read -r how; kill ${how:+-9} $p; wait $p`, "sh"}, java.Args...)...)
 	life, err := cmd.StdinPipe()
 	if err != nil {
 		return err
