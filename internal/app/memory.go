@@ -15,7 +15,7 @@ const (
 	// releaseEvery is how often the executable's pages are unmapped: many are
 	// touched at the start or once a minute only. It takes about a millisecond,
 	// and as much to map anew what is in use.
-	releaseEvery = 10 * time.Second
+	releaseEvery = 30 * time.Second
 	// collectAfter is when start-up is over, for most clusters, and the heap
 	// gives back what only that needed; collectEvery is how often it does so
 	// afterwards, which costs a collection.

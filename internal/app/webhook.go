@@ -16,6 +16,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -140,12 +142,18 @@ func awaitIndexes(mgr ctrl.Manager, hpas cache.Cache) (func(*http.Request) error
 	}, nil
 }
 
-// newHPACache holds everybody's HPAs, of each what it scales and who owns it.
-// The manager's cache has ours only, in full.
+// newHPACache holds everybody else's HPAs, of each what it scales and who owns
+// it. Ours stand for ScaledObjects, which are judged by themselves.
 func newHPACache(cfg *rest.Config, mgr ctrl.Manager, o Options) (cache.Cache, error) {
+	others, err := labels.NewRequirement("app.kubernetes.io/managed-by", selection.NotIn, []string{"keda-operator"})
+	if err != nil {
+		return nil, fmt.Errorf("selecting the HorizontalPodAutoscalers of others: %w", err)
+	}
 	options := cache.Options{
 		Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient(),
-		ByObject: map[client.Object]cache.ByObject{&autoscalingv2.HorizontalPodAutoscaler{}: {Transform: stripHPA}},
+		ByObject: map[client.Object]cache.ByObject{&autoscalingv2.HorizontalPodAutoscaler{}: {
+			Label: labels.NewSelector().Add(*others), Transform: stripHPA,
+		}},
 	}
 	if len(o.WatchNamespaces) > 0 {
 		options.DefaultNamespaces = map[string]cache.Config{}
