@@ -29,7 +29,7 @@ type gateway struct {
 	refuse     codes.Code
 }
 
-func start(t *testing.T) *gateway {
+func start(t testing.TB) *gateway {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

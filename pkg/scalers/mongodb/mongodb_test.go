@@ -39,11 +39,16 @@ func metadata(address, query string, more ...string) map[string]string {
 
 func open(t *testing.T, m, auth map[string]string) scaler.Source {
 	t.Helper()
+	return openIn(t, pool.New(), m, auth)
+}
+
+func openIn(t testing.TB, p scaler.Pool, m, auth map[string]string) scaler.Source {
+	t.Helper()
 	c := Kinds()[0].New()
 	if err := scaler.Decode(c, param.Values{Metadata: m, Auth: auth}).Err(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.Open(t.Context(), scaler.Env{Log: slog.New(slog.DiscardHandler), Pool: pool.New(), Now: time.Now})
+	s, err := c.Open(t.Context(), scaler.Env{Log: slog.New(slog.DiscardHandler), Pool: p, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +89,7 @@ func TestFerretDB(t *testing.T) {
 	})
 }
 
-func fill(ctx context.Context, t *testing.T, c *mongo.Collection, n int) {
+func fill(ctx context.Context, t testing.TB, c *mongo.Collection, n int) {
 	t.Helper()
 	if _, err := c.DeleteMany(ctx, bson.D{}); err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ type jet struct {
 	js      jetstream.JetStream
 }
 
-func start(t *testing.T, more func(*server.Options)) *jet {
+func start(t testing.TB, more func(*server.Options)) *jet {
 	t.Helper()
 	o := &server.Options{Host: "127.0.0.1", Port: -1, HTTPHost: "127.0.0.1", HTTPPort: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true}
 	if more != nil {
@@ -49,7 +49,7 @@ func start(t *testing.T, more func(*server.Options)) *jet {
 	return &jet{Server: s, monitor: s.MonitorAddr().String()}
 }
 
-func (j *jet) connect(t *testing.T) {
+func (j *jet) connect(t testing.TB) {
 	t.Helper()
 	c, err := client.Connect(j.ClientURL())
 	if err != nil {
@@ -62,7 +62,7 @@ func (j *jet) connect(t *testing.T) {
 }
 
 // stream makes a stream with a consumer of the same name.
-func (j *jet) stream(t *testing.T, name string, replicas int) jetstream.Consumer {
+func (j *jet) stream(t testing.TB, name string, replicas int) jetstream.Consumer {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -107,7 +107,7 @@ func trigger(at, name string, more ...string) map[string]string {
 	return m
 }
 
-func open(t *testing.T, p scaler.Pool, metadata map[string]string) *source {
+func open(t testing.TB, p scaler.Pool, metadata map[string]string) *source {
 	t.Helper()
 	c := Kinds()[0].New()
 	if err := scaler.Decode(c, param.Values{Metadata: metadata}).Err(); err != nil {
