@@ -20,12 +20,12 @@ import (
 
 // queue is a queue of an Azurite.
 type queue struct {
-	t      *testing.T
+	t      testing.TB
 	name   string
 	client *azqueue.QueueClient
 }
 
-func newQueue(t *testing.T, s *azuriteserver.Server, name string) *queue {
+func newQueue(t testing.TB, s *azuriteserver.Server, name string) *queue {
 	t.Helper()
 	client, err := newQueueService(adminAccount(t, s, conn.AzureQueue))
 	if err != nil {

@@ -38,7 +38,7 @@ type service struct {
 }
 
 // start runs an external scaler with one metric, of target 5 and value 0.
-func start(t *testing.T, o ...grpc.ServerOption) *service {
+func start(t testing.TB, o ...grpc.ServerOption) *service {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -153,7 +153,7 @@ func secured(t *testing.T, a conntest.Authority, clients tls.ClientAuthType) grp
 }
 
 // open opens a trigger of a kind ("external" or "external-push").
-func open(t *testing.T, kind string, v param.Values, more ...func(*scaler.Env)) scaler.Source {
+func open(t testing.TB, kind string, v param.Values, more ...func(*scaler.Env)) scaler.Source {
 	t.Helper()
 	for _, k := range Kinds() {
 		if k.Name != kind {
