@@ -186,3 +186,22 @@ func TestLabelsAndAnnotations(t *testing.T) {
 		s.failf("the HPA's annotations are %v", hpa.Annotations)
 	}
 }
+
+// TestUpstreamsFinalizer: a finalizer that upstream's KEDA left on an object is
+// removed, since nothing needs it here.
+func TestUpstreamsFinalizer(t *testing.T) {
+	s := newStory(t)
+	m := newMeter(s, 0)
+	s.create(deployment(worker, 0))
+	job := scaledJob(m.trigger(1))
+	job.Finalizers = []string{kedav1.Finalizer}
+	object := scaledObject(m.trigger(1), func(o *kedav1.ScaledObject) { o.Finalizers = []string{kedav1.Finalizer} })
+	for _, o := range []*subject{s.apply(job), s.apply(object)} {
+		o.ready()
+		u, err := o.read()
+		s.must(err)
+		if f := u.GetFinalizers(); len(f) > 0 {
+			s.failf("%s still has the finalizers %v", u.GetKind(), f)
+		}
+	}
+}
