@@ -1,6 +1,7 @@
 package param
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add("count", "1e9", "share", "NaN", "", "x", true, false)
 	f.Add("wait", "-5", "passwordFromEnv", "VAR", "hunter22", "VAR", true, true)
 	f.Add("choice", "tow", "list", "a,,b", "hunter22", "", false, true)
+	f.Add("choice", "\x04\x000000010", "list", "N", "0000000", "\x17", false, true) // digits of an escape
 	f.Fuzz(func(t *testing.T, k1, v1, k2, v2, password, variable string, envNames, pending bool) {
 		set := all()
 		values := Values{
@@ -46,7 +48,7 @@ func FuzzDecode(f *testing.F) {
 			EnvNames: envNames, EnvPending: pending, AllAuthPending: pending,
 		}
 		ps := set.Decode(values)
-		elsewhere := k1 + v1 + k2 + v2 + variable
+		elsewhere := k1 + v1 + k2 + v2 + variable + fmt.Sprintf("%q%q%q%q%q", k1, v1, k2, v2, variable)
 		for _, p := range ps {
 			if p.Path == "" || p.Message == "" {
 				t.Fatalf("a problem that says nothing: %+v", p)
