@@ -20,7 +20,7 @@ func TestTrustAPIService(t *testing.T) {
 		ca    string
 		wrote bool
 	}{{"authority one", true}, {"authority one", false}, {"authority two", true}} {
-		wrote, err := c.TrustAPIService(t.Context(), api.GetName(), []byte(step.ca))
+		wrote, err := TrustAPIService(t.Context(), c.client, c.client, api.GetName(), []byte(step.ca))
 		if err != nil || wrote != step.wrote {
 			t.Errorf("%s: wrote %v, %v; expected %v", step.ca, wrote, err, step.wrote)
 		}
@@ -33,7 +33,7 @@ func TestTrustAPIService(t *testing.T) {
 	if text, ok := ca.(string); !ok || text != "YXV0aG9yaXR5IHR3bw==" || group != "external.metrics.k8s.io" {
 		t.Errorf("the APIService is %v", api.Object)
 	}
-	if _, err := c.TrustAPIService(t.Context(), "another", []byte("x")); err == nil || !strings.Contains(err.Error(), "another") {
+	if _, err := TrustAPIService(t.Context(), c.client, c.client, "another", []byte("x")); err == nil || !strings.Contains(err.Error(), "another") {
 		t.Errorf("an APIService that is not there: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -57,21 +58,24 @@ func ownNames(o Options) []string {
 // trustEvery is how often it is looked whether the API server still trusts us.
 const trustEvery = 10 * time.Second
 
-// truster writes whom an APIService trusts.
-type truster interface {
-	TrustAPIService(ctx context.Context, name string, ca []byte) (bool, error)
+// trusting is an object that tells the API server whom to trust.
+type trusting struct {
+	// kind and name are the object's, for logs.
+	kind, name string
+	// write makes it trust authorities (PEM), and says whether it did not yet.
+	write func(ctx context.Context, ca []byte) (bool, error)
+	// optional says that not everybody wants to have it.
+	optional bool
 }
 
-// keepTrusted makes the API server trust the authority in the folder of
+// keepTrusted makes an object trust the authority in the folder of
 // certificates, on the leader and for as long as it leads: after a renewal,
 // and when somebody else has written something else.
-func keepTrusted(mgr ctrl.Manager, o Options, t truster) error {
-	if !o.CertRotation || !o.APIServicePatching {
-		return nil
-	}
+func keepTrusted(mgr ctrl.Manager, o Options, t trusting) error {
 	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		said := ""
 		for {
-			trustOnce(ctx, o, t)
+			said = t.once(ctx, o, said)
 			select {
 			case <-ctx.Done():
 				return nil
@@ -85,18 +89,35 @@ func keepTrusted(mgr ctrl.Manager, o Options, t truster) error {
 	return nil
 }
 
-func trustOnce(ctx context.Context, o Options, t truster) {
+// once returns what went wrong. A failure is logged when it is another one
+// than before.
+func (t trusting) once(ctx context.Context, o Options, before string) string {
 	ca, err := os.ReadFile(filepath.Join(o.CertDir, "ca.crt"))
 	wrote := false
 	if err == nil {
-		wrote, err = t.TrustAPIService(ctx, metricsAPIService, ca)
+		wrote, err = t.write(ctx, ca)
 	}
 	switch {
-	case err != nil && ctx.Err() == nil:
-		o.Log.Error("telling the API server whom to trust; trying again", "error", err)
 	case wrote:
-		o.Log.Info("the API server trusts our authority", "apiService", metricsAPIService)
+		o.Log.Info("the API server trusts our authority", t.kind, t.name)
+	case err == nil || ctx.Err() != nil || t.optional && apierrors.IsNotFound(err):
+	default:
+		if err.Error() != before {
+			o.Log.Error("telling the API server whom to trust; trying again", t.kind, t.name, "error", err)
+		}
+		return err.Error()
 	}
+	return ""
+}
+
+// keepMetricsAPITrusted does so for the external metrics API.
+func keepMetricsAPITrusted(mgr ctrl.Manager, o Options) error {
+	if !o.CertRotation || !o.APIServicePatching {
+		return nil
+	}
+	return keepTrusted(mgr, o, trusting{kind: "apiService", name: metricsAPIService, write: func(ctx context.Context, ca []byte) (bool, error) {
+		return act.TrustAPIService(ctx, mgr.GetAPIReader(), mgr.GetClient(), metricsAPIService, ca)
+	}})
 }
 
 // metricsAPIService is the registration of the external metrics API.

@@ -6,7 +6,6 @@ import (
 
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	"github.com/kedago/keda/internal/jobs"
 	"github.com/kedago/keda/internal/model"
@@ -20,19 +19,9 @@ func newJobs(cfg *rest.Config, mgr ctrl.Manager, o Options, now func() time.Time
 	if err != nil {
 		return nil, fmt.Errorf("selecting Jobs: %w", err)
 	}
-	options := cache.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient(), ByObject: objects}
-	if len(o.WatchNamespaces) > 0 {
-		options.DefaultNamespaces = map[string]cache.Config{}
-		for _, n := range o.WatchNamespaces {
-			options.DefaultNamespaces[n] = cache.Config{}
-		}
-	}
-	c, err := cache.New(cfg, options)
+	c, err := newSideCache(cfg, mgr, o, "Jobs", objects)
 	if err != nil {
-		return nil, fmt.Errorf("preparing the watch on Jobs: %w", err)
-	}
-	if err := mgr.Add(everywhere{c.Start}); err != nil {
-		return nil, fmt.Errorf("adding the watch on Jobs: %w", err)
+		return nil, err
 	}
 	return jobs.New(c, mgr.GetAPIReader(), now, notify), nil
 }

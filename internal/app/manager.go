@@ -103,7 +103,8 @@ func newManager(ctx context.Context, cfg *rest.Config, o Options) (ctrl.Manager,
 // people's objects only the few fields that are read are kept.
 func cacheOptions(o Options, selector labels.Selector) cache.Options {
 	c := cache.Options{
-		DefaultTransform: cache.TransformStripManagedFields(),
+		DefaultTransform:  cache.TransformStripManagedFields(),
+		DefaultNamespaces: watchedNamespaces(o),
 		ByObject: map[client.Object]cache.ByObject{
 			&appsv1.Deployment{}:  {Transform: stripTarget},
 			&appsv1.StatefulSet{}: {Transform: stripTarget},
@@ -124,12 +125,6 @@ func cacheOptions(o Options, selector labels.Selector) cache.Options {
 	if selector != nil {
 		for _, kind := range []client.Object{&kedav1.ScaledObject{}, &firstv1.ScaledObject{}, &kedav1.ScaledJob{}} {
 			c.ByObject[kind] = cache.ByObject{Label: selector}
-		}
-	}
-	if len(o.WatchNamespaces) > 0 {
-		c.DefaultNamespaces = map[string]cache.Config{}
-		for _, n := range o.WatchNamespaces {
-			c.DefaultNamespaces[n] = cache.Config{}
 		}
 	}
 	return c

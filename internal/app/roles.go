@@ -59,7 +59,7 @@ func runOperator(ctx context.Context, catalog scaler.Catalog, o Options, more fu
 	if err != nil {
 		return err
 	}
-	if err := keepTrusted(mgr, o, op.actor); err != nil {
+	if err := keepMetricsAPITrusted(mgr, o); err != nil {
 		return err
 	}
 	if err := keepWebhookTrusted(mgr, o); err != nil {
@@ -76,7 +76,7 @@ func runOperator(ctx context.Context, catalog scaler.Catalog, o Options, more fu
 		return err
 	}
 	ready := func(ctx context.Context) error { return measuring.await(ctx, mgr.GetClient()) }
-	for _, r := range []func(context.Context) error{op.poller.Run, op.loop.Run, releaseUnused, ready, op.reread(o)} {
+	for _, r := range []func(context.Context) error{op.poller.Run, op.loop.Run, ready, op.reread(o)} {
 		if err := mgr.Add(manager.RunnableFunc(r)); err != nil {
 			return fmt.Errorf("adding a part of the operator: %w", err)
 		}
@@ -84,7 +84,8 @@ func runOperator(ctx context.Context, catalog scaler.Catalog, o Options, more fu
 	return start(ctx, mgr, o, "operator")
 }
 
-// newRole prepares what all roles have: a client, probes, certificates.
+// newRole prepares what all roles have: a client, probes, certificates, bounds
+// of memory.
 func newRole(ctx context.Context, o Options) (*rest.Config, ctrl.Manager, error) {
 	boundHeap(!off(o.ProfilingAddress))
 	cfg, err := restConfig(o)
@@ -100,6 +101,9 @@ func newRole(ctx context.Context, o Options) (*rest.Config, ctrl.Manager, error)
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return nil, nil, fmt.Errorf("adding the liveness check: %w", err)
+	}
+	if err := mgr.Add(everywhere{releaseUnused}); err != nil {
+		return nil, nil, fmt.Errorf("adding the release of memory: %w", err)
 	}
 	return cfg, mgr, nil
 }

@@ -7,14 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"sync/atomic"
-	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
@@ -22,7 +18,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -64,9 +59,6 @@ func RunWebhook(ctx context.Context, catalog scaler.Catalog, o Options) error {
 	}
 	if err := mgr.AddReadyzCheck("started", synced); err != nil {
 		return fmt.Errorf("adding the readiness: %w", err)
-	}
-	if err := mgr.Add(manager.RunnableFunc(releaseUnused)); err != nil {
-		return fmt.Errorf("adding a part of the admission webhook: %w", err)
 	}
 	return start(ctx, mgr, o, "admission webhook")
 }
@@ -149,26 +141,9 @@ func newHPACache(cfg *rest.Config, mgr ctrl.Manager, o Options) (cache.Cache, er
 	if err != nil {
 		return nil, fmt.Errorf("selecting the HorizontalPodAutoscalers of others: %w", err)
 	}
-	options := cache.Options{
-		Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient(),
-		ByObject: map[client.Object]cache.ByObject{&autoscalingv2.HorizontalPodAutoscaler{}: {
-			Label: labels.NewSelector().Add(*others), Transform: stripHPA,
-		}},
-	}
-	if len(o.WatchNamespaces) > 0 {
-		options.DefaultNamespaces = map[string]cache.Config{}
-		for _, n := range o.WatchNamespaces {
-			options.DefaultNamespaces[n] = cache.Config{}
-		}
-	}
-	c, err := cache.New(cfg, options)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the watch on HorizontalPodAutoscalers: %w", err)
-	}
-	if err := mgr.Add(everywhere{c.Start}); err != nil {
-		return nil, fmt.Errorf("adding the watch on HorizontalPodAutoscalers: %w", err)
-	}
-	return c, nil
+	return newSideCache(cfg, mgr, o, "HorizontalPodAutoscalers", map[client.Object]cache.ByObject{
+		&autoscalingv2.HorizontalPodAutoscaler{}: {Label: labels.NewSelector().Add(*others), Transform: stripHPA},
+	})
 }
 
 // stripHPA keeps what an HPA scales and who controls it.
@@ -205,49 +180,18 @@ func (c judgedCluster) LimitRanges(ctx context.Context, namespace string) ([]cor
 	return list.Items, nil
 }
 
-// keepWebhookTrusted makes the API server trust the authority in the folder of
-// certificates when it asks the webhook: after a renewal, and when somebody
-// else has written something else. As upstream has it, the operator does so
-// too, for webhooks that run apart from it.
+// keepWebhookTrusted makes the API server trust the webhook, see keepTrusted.
+// As upstream has it, the operator does so too, for webhooks that run apart
+// from it.
 func keepWebhookTrusted(mgr ctrl.Manager, o Options) error {
 	if !o.CertRotation || !o.Webhook.Patching {
 		return nil
 	}
-	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
-		said := ""
-		for {
-			said = trustWebhookOnce(ctx, mgr.GetAPIReader(), mgr.GetClient(), o, said)
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(trustEvery):
-			}
-		}
-	}))
-	if err != nil {
-		return fmt.Errorf("adding what keeps the admission webhook trusted: %w", err)
-	}
-	return nil
+	return keepTrusted(mgr, o, webhookTrusting(mgr.GetAPIReader(), mgr.GetClient(), o))
 }
 
-// trustWebhookOnce returns what went wrong. A failure is logged when it is
-// another one than before; that there is no configuration is none, since not
-// everybody wants a webhook.
-func trustWebhookOnce(ctx context.Context, live client.Reader, writer client.Writer, o Options, before string) string {
-	ca, err := os.ReadFile(filepath.Join(o.CertDir, "ca.crt"))
-	wrote := false
-	if err == nil {
-		wrote, err = act.TrustWebhooks(ctx, live, writer, o.Webhook.ConfigName, ca)
-	}
-	switch {
-	case wrote:
-		o.Log.Info("the API server trusts our authority", "validatingWebhookConfiguration", o.Webhook.ConfigName)
-	case err == nil || apierrors.IsNotFound(err) || ctx.Err() != nil:
-	default:
-		if err.Error() != before {
-			o.Log.Error("telling the API server to trust the admission webhook; trying again", "error", err)
-		}
-		return err.Error()
-	}
-	return ""
+func webhookTrusting(live client.Reader, writer client.Writer, o Options) trusting {
+	return trusting{kind: "validatingWebhookConfiguration", name: o.Webhook.ConfigName, optional: true, write: func(ctx context.Context, ca []byte) (bool, error) {
+		return act.TrustWebhooks(ctx, live, writer, o.Webhook.ConfigName, ca)
+	}}
 }

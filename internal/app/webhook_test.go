@@ -98,15 +98,15 @@ func TestTrustWebhookOnce(t *testing.T) {
 	var log bytes.Buffer
 	o := Options{CertDir: t.TempDir(), Webhook: WebhookOptions{ConfigName: deployed.Name}, Log: slog.New(slog.NewTextHandler(&log, nil))}
 
-	said := trustWebhookOnce(t.Context(), cluster, cluster, o, "")
-	said = trustWebhookOnce(t.Context(), cluster, cluster, o, said)
+	said := webhookTrusting(cluster, cluster, o).once(t.Context(), o, "")
+	said = webhookTrusting(cluster, cluster, o).once(t.Context(), o, said)
 	if n := strings.Count(log.String(), "level=ERROR"); said == "" || n != 1 {
 		t.Errorf("without an authority: %q, told %d times:\n%s", said, n, log.String())
 	}
 	if err := os.WriteFile(filepath.Join(o.CertDir, "ca.crt"), []byte("authority"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if said := trustWebhookOnce(t.Context(), cluster, cluster, o, said); said != "" {
+	if said := webhookTrusting(cluster, cluster, o).once(t.Context(), o, said); said != "" {
 		t.Errorf("with an authority: %s", said)
 	}
 	var have admissionv1.ValidatingWebhookConfiguration
@@ -114,7 +114,7 @@ func TestTrustWebhookOnce(t *testing.T) {
 		t.Errorf("the registration trusts %q, %v", have.Webhooks[0].ClientConfig.CABundle, err)
 	}
 	o.Webhook.ConfigName = "another"
-	if said := trustWebhookOnce(t.Context(), cluster, cluster, o, ""); said != "" {
+	if said := webhookTrusting(cluster, cluster, o).once(t.Context(), o, ""); said != "" {
 		t.Errorf("without a registration: %s", said)
 	}
 }

@@ -15,6 +15,9 @@ import (
 // resolved again from time to time until ctx ends, see Options.Unwatched. The
 // operator's roles may name each object that it reads: those can't be watched.
 func (s *Set) RereadEvery(ctx context.Context, every time.Duration, c clock.WithTicker) error {
+	if len(s.watch.unwatched) == 0 {
+		return nil
+	}
 	t := c.NewTicker(every)
 	defer t.Stop()
 	for {
