@@ -16,7 +16,7 @@ import (
 const exitLost = 1
 
 func newConvertCommand(catalog scaler.Catalog) *cobra.Command {
-	var files []string
+	var in files
 	var to string
 	var strict bool
 	cmd := &cobra.Command{
@@ -36,22 +36,19 @@ when an input can't be read or the command line is wrong.`,
   keda convert -f manifests/ --strict | kubectl apply -f -
   kubectl get sco.v1alpha1.keda.k8s.io -A -o yaml | keda convert -f -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case len(args) > 0:
-				return &exitError{exitUnreadable, fmt.Errorf("found %q without a flag (did you mean -f %s?)", args[0], args[0])}
-			case len(files) == 0:
-				return &exitError{exitUnreadable, errors.New("--filename: is missing; expected a file, a folder, or - for standard input")}
-			case to != string(model.GroupToday) && to != string(model.GroupFirst):
+			if err := in.check(args); err != nil {
+				return err
+			}
+			if to != string(model.GroupToday) && to != string(model.GroupFirst) {
 				return &exitError{exitUnreadable, fmt.Errorf("--to: found %q; expected keda.sh or keda.k8s.io", to)}
 			}
-			return runConvert(cmd, files, strict, translate.Options{Catalog: catalog, To: model.Group(to)})
+			return runConvert(cmd, in, strict, translate.Options{Catalog: catalog, To: model.Group(to)})
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&files, "filename", "f", nil, "file, folder (with all below it) or - for standard input; may be repeated")
 	f.StringVar(&to, "to", string(model.GroupToday), "API group of the output: keda.sh or keda.k8s.io")
 	f.BoolVar(&strict, "strict", false, "fail when something has no counterpart")
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUnreadable, err} })
+	in.bind(cmd)
 	return cmd
 }
 

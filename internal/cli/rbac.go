@@ -12,7 +12,7 @@ import (
 )
 
 func newRBACCommand(catalog scaler.Catalog) *cobra.Command {
-	var files []string
+	var in files
 	o := rbac.Options{Catalog: catalog}
 	cmd := &cobra.Command{
 		Use:   "rbac -f FILE|DIR|-",
@@ -31,21 +31,17 @@ be read or the command line is wrong.`,
 		Example: `  keda rbac -f manifests/ | kubectl apply -f -
   kubectl get so,sj,ta,cta,deployments -A -o yaml | keda rbac -f -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case len(args) > 0:
-				return &exitError{exitUnreadable, fmt.Errorf("found %q without a flag (did you mean -f %s?)", args[0], args[0])}
-			case len(files) == 0:
-				return &exitError{exitUnreadable, errors.New("--filename: is missing; expected a file, a folder, or - for standard input")}
+			if err := in.check(args); err != nil {
+				return err
 			}
-			return runRBAC(cmd, files, o)
+			return runRBAC(cmd, in, o)
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&files, "filename", "f", nil, "file, folder (with all below it) or - for standard input; may be repeated")
 	f.StringVar(&o.Namespace, "operator-namespace", "keda", "the operator's namespace")
 	f.StringVar(&o.ServiceAccount, "service-account", "keda-operator", "the operator's service account")
 	f.StringVar(&o.ClusterNamespace, "cluster-object-namespace", "", "namespace in which ClusterTriggerAuthentications find their Secrets; the operator's when empty")
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUnreadable, err} })
+	in.bind(cmd)
 	return cmd
 }
 

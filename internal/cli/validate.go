@@ -18,7 +18,7 @@ const (
 )
 
 func newValidateCommand(catalog scaler.Catalog) *cobra.Command {
-	var files []string
+	var in files
 	var output, namespace string
 	cmd := &cobra.Command{
 		Use:   "validate -f FILE|DIR|-",
@@ -37,22 +37,19 @@ an input can't be read or the command line is wrong.`,
   keda validate -f manifests/ -o json
   kustomize build . | keda validate -f -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case len(args) > 0:
-				return &exitError{exitUnreadable, fmt.Errorf("found %q without a flag (did you mean -f %s?)", args[0], args[0])}
-			case len(files) == 0:
-				return &exitError{exitUnreadable, errors.New("--filename: is missing; expected a file, a folder, or - for standard input")}
-			case output != "text" && output != "json":
+			if err := in.check(args); err != nil {
+				return err
+			}
+			if output != "text" && output != "json" {
 				return &exitError{exitUnreadable, fmt.Errorf("--output: found %q; expected text or json", output)}
 			}
-			return runValidate(cmd, files, output, validate.Options{Catalog: catalog, ClusterNamespace: namespace})
+			return runValidate(cmd, in, output, validate.Options{Catalog: catalog, ClusterNamespace: namespace})
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVarP(&files, "filename", "f", nil, "file, folder (with all below it) or - for standard input; may be repeated")
 	f.StringVarP(&output, "output", "o", "text", "text or json")
 	f.StringVar(&namespace, "cluster-object-namespace", "keda", "namespace in which ClusterTriggerAuthentications find their Secrets")
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUnreadable, err} })
+	in.bind(cmd)
 	return cmd
 }
 
