@@ -132,21 +132,5 @@ func (a *Actor) applyHPA(ctx context.Context, want *autoscalingv2.HorizontalPodA
 			return err
 		}
 	}
-	body := want.DeepCopy()
-	body.SetGroupVersionKind(autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"))
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(body)
-	if err != nil {
-		return fmt.Errorf("encoding HPA %s/%s: %w", want.Namespace, want.Name, err)
-	}
-	delete(content, "status")
-	raw, err := json.Marshal(content)
-	if err != nil {
-		return fmt.Errorf("encoding HPA %s/%s: %w", want.Namespace, want.Name, err)
-	}
-	target := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: want.Namespace, Name: want.Name}}
-	err = a.client.Patch(ctx, target, client.RawPatch(types.ApplyPatchType, raw), client.ForceOwnership, client.FieldOwner(FieldManager))
-	if err != nil {
-		return fmt.Errorf("applying HPA %s/%s: %w", want.Namespace, want.Name, err)
-	}
-	return nil
+	return ApplyHPA(ctx, a.client, want)
 }

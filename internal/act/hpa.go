@@ -2,12 +2,15 @@ package act
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -22,6 +25,28 @@ func (a *Actor) refuseForeign(ctx context.Context, want *autoscalingv2.Horizonta
 		return fmt.Errorf("reading HPA %s/%s: %w", want.Namespace, want.Name, err)
 	case !sameOwner(&have, want):
 		return &ForeignHPAError{have.Namespace, have.Name, ownerName(&have)}
+	}
+	return nil
+}
+
+// ApplyHPA makes an HPA what want says, by server-side apply as ours, whoever
+// wrote its fields before.
+func ApplyHPA(ctx context.Context, w client.Writer, want *autoscalingv2.HorizontalPodAutoscaler) error {
+	body := want.DeepCopy()
+	body.SetGroupVersionKind(autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"))
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(body)
+	if err != nil {
+		return fmt.Errorf("encoding HPA %s/%s: %w", want.Namespace, want.Name, err)
+	}
+	delete(content, "status")
+	raw, err := json.Marshal(content)
+	if err != nil {
+		return fmt.Errorf("encoding HPA %s/%s: %w", want.Namespace, want.Name, err)
+	}
+	target := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: want.Namespace, Name: want.Name}}
+	err = w.Patch(ctx, target, client.RawPatch(types.ApplyPatchType, raw), client.ForceOwnership, client.FieldOwner(FieldManager))
+	if err != nil {
+		return fmt.Errorf("applying HPA %s/%s: %w", want.Namespace, want.Name, err)
 	}
 	return nil
 }

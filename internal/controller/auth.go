@@ -130,10 +130,7 @@ func (r *authReconciler) gone(name client.ObjectKey) {
 // tell writes an event about an object that is new or has changed.
 func (r *authReconciler) tell(obj client.Object) {
 	name := client.ObjectKeyFromObject(obj)
-	about := r.kind.new()
-	about.SetNamespace(obj.GetNamespace())
-	about.SetName(obj.GetName())
-	about.SetUID(obj.GetUID())
+	about := named(r.kind.new(), obj.GetNamespace(), obj.GetName(), obj.GetUID())
 	about.GetObjectKind().SetGroupVersionKind(obj.GetObjectKind().GroupVersionKind())
 	r.mu.Lock()
 	before, known := r.seen[name]
@@ -148,12 +145,8 @@ func (r *authReconciler) tell(obj client.Object) {
 	default:
 		return
 	}
-	if bad := lint.Auth(r.kind.convert(obj)).Errors(); len(bad) > 0 {
-		texts := make([]string, len(bad))
-		for i, p := range bad {
-			texts[i] = p.String()
-		}
-		r.Writer.Event(obj, corev1.EventTypeWarning, r.kind.name+"Failed", strings.Join(texts, "; "))
+	if err := lint.Auth(r.kind.convert(obj)).Err(); err != nil {
+		r.Writer.Event(obj, corev1.EventTypeWarning, r.kind.name+"Failed", err.Error())
 		return
 	}
 	r.Writer.Event(obj, corev1.EventTypeNormal, r.kind.name+what, r.kind.name+" was "+strings.ToLower(what))

@@ -136,12 +136,8 @@ func (r *eventSourceReconciler) apply(ctx context.Context, src *model.EventSourc
 			return err
 		}
 	}
-	if bad := problems.Errors(); len(bad) > 0 {
-		texts := make([]string, len(bad))
-		for i, p := range bad {
-			texts[i] = p.String()
-		}
-		r.Emitter.Hold(src, strings.Join(texts, "; "))
+	if err := problems.Err(); err != nil {
+		r.Emitter.Hold(src, err.Error())
 		return nil
 	}
 	_ = r.Emitter.Set(src, creds) // the state has it, and trying again would not mend it

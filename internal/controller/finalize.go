@@ -54,12 +54,17 @@ func (r *reconciler) gone(ctx context.Context, key model.Key) error {
 	if !ok {
 		return nil
 	}
-	obj := r.kind.New()
-	obj.SetNamespace(key.Namespace)
-	obj.SetName(key.Name)
-	obj.SetUID(of.uid)
+	obj := named(r.kind.New(), key.Namespace, key.Name, of.uid)
 	r.Writer.Event(obj, corev1.EventTypeWarning, key.Kind+"Deleted", key.Kind+" was deleted")
 	return r.removeHPAs(ctx, obj, of.hpa, status.HPAName)
+}
+
+// named makes an empty object stand for one that has gone.
+func named(obj client.Object, namespace, name string, uid types.UID) client.Object {
+	obj.SetNamespace(namespace)
+	obj.SetName(name)
+	obj.SetUID(uid)
+	return obj
 }
 
 func (r *reconciler) removeHPAs(ctx context.Context, obj client.Object, names ...string) error {

@@ -10,15 +10,12 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/csaupgrade"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kedago/keda/internal/act"
 )
@@ -203,7 +200,7 @@ func (m *migration) takeOver(ctx context.Context, want *autoscalingv2.Horizontal
 	if err != nil {
 		return fmt.Errorf("writing who owns the fields of HPA %s/%s: %w", want.Namespace, want.Name, err)
 	}
-	return m.applyHPA(ctx, want)
+	return act.ApplyHPA(ctx, m.Client, want)
 }
 
 // note writes down what an HPA was, once.
@@ -222,21 +219,4 @@ func (m *migration) note(ctx context.Context, h *autoscalingv2.HorizontalPodAuto
 		return err
 	}
 	return m.Client.Patch(ctx, h, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(managerMigrate))
-}
-
-func (m *migration) applyHPA(ctx context.Context, want *autoscalingv2.HorizontalPodAutoscaler) error {
-	body := want.DeepCopy()
-	body.SetGroupVersionKind(autoscalingv2.SchemeGroupVersion.WithKind("HorizontalPodAutoscaler"))
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(body)
-	if err != nil {
-		return fmt.Errorf("encoding HPA %s/%s: %w", want.Namespace, want.Name, err)
-	}
-	delete(content, "status")
-	u := &unstructured.Unstructured{Object: content}
-	unstructured.RemoveNestedField(u.Object, "metadata", "creationTimestamp")
-	err = m.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), client.FieldOwner(act.FieldManager), client.ForceOwnership)
-	if err != nil {
-		return fmt.Errorf("applying HPA %s/%s: %w", want.Namespace, want.Name, err)
-	}
-	return nil
 }

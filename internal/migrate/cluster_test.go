@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -215,11 +215,11 @@ func TestApplyAndBack(t *testing.T) {
 // with, and the note stays what it was.
 func TestInterrupted(t *testing.T) {
 	broken := true
-	o := clusterOf(t, interceptor.Funcs{Apply: func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-		if broken {
+	o := clusterOf(t, interceptor.Funcs{Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
+		if broken && patch.Type() == types.ApplyPatchType {
 			return errors.New("the line is cut")
 		}
-		return c.Apply(ctx, obj, opts...)
+		return c.Patch(ctx, obj, patch, opts...)
 	}})
 	a, say := ApplyOptions{StopUpstream: true, DespiteErrors: true}, func(string) {}
 	if err := Apply(t.Context(), o, a, say); err == nil || !strings.Contains(err.Error(), "applying HPA shop/keda-hpa-carts") {
