@@ -3,8 +3,10 @@ package act
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
@@ -15,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	clientfake "k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/kubernetes/scheme"
 	scalefake "k8s.io/client-go/scale/fake"
 	clienttesting "k8s.io/client-go/testing"
@@ -230,5 +233,34 @@ func TestEvent(t *testing.T) {
 	c.Event(owner("a"), corev1.EventTypeWarning, "Failed", "100% of it")
 	if e := <-c.events.Events; !strings.Contains(e, "Warning Failed") || !strings.Contains(e, "100% of it") {
 		t.Errorf("event %q", e)
+	}
+}
+
+// TestEventRepeated: an event that repeats for an object that has not changed
+// is one event with a series, which takes a patch.
+func TestEventRepeated(t *testing.T) {
+	api := clientfake.NewSimpleClientset()
+	broadcaster := events.NewBroadcaster(&events.EventSinkImpl{Interface: api.EventsV1()})
+	if err := broadcaster.StartRecordingToSinkWithContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(broadcaster.Shutdown)
+	a := New(nil, nil, nil, broadcaster.NewRecorder(scheme.Scheme, "keda-operator"))
+	about := owner("a")
+	about.APIVersion, about.Kind = "v1", "ConfigMap"
+	made := func(verb string) bool {
+		return slices.ContainsFunc(api.Actions(), func(of clienttesting.Action) bool { return of.Matches(verb, "events") })
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for _, verb := range []string{"create", "patch"} {
+		a.Event(about, corev1.EventTypeWarning, "Failed", "again")
+		for !made(verb) {
+			select {
+			case <-ctx.Done():
+				t.Fatalf("no %s was made", verb)
+			case <-time.After(time.Millisecond):
+			}
+		}
 	}
 }

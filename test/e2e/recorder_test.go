@@ -118,13 +118,15 @@ func unneeded() map[call]string {
 		older    = "removes a finalizer of KEDA's that was there before, see internal/controller TestEventSourceGoes"
 		sinks    = "see internal/controller TestClusterEventSource"
 		roles    = "see internal/app TestServiceAccounts"
+		again    = "an event that repeats for an object that has not changed, see internal/act TestEventRepeated"
 		behind   = "metrics-api with aggregateFromKubeServiceEndpoints, see pkg/scalers/metricsapi TestServiceEndpoints"
 	)
 	const keda, eventing = "keda.sh", "eventing.keda.sh"
 	return map[call]string{
 		{"get", "coordination.k8s.io", "leases"}: election, {"create", "coordination.k8s.io", "leases"}: election, {"update", "coordination.k8s.io", "leases"}: election,
 		{"create", "", "events"}: election, {"patch", "", "events"}: election,
-		{"create", "", "secrets"}: rotation, {"update", "", "secrets"}: rotation,
+		{"patch", "events.k8s.io", "events"}: again,
+		{"create", "", "secrets"}:            rotation, {"update", "", "secrets"}: rotation,
 		{"get", "apiregistration.k8s.io", "apiservices"}: rotation, {"patch", "apiregistration.k8s.io", "apiservices"}: rotation,
 		{"get", "admissionregistration.k8s.io", "validatingwebhookconfigurations"}: rotation, {"patch", "admissionregistration.k8s.io", "validatingwebhookconfigurations"}: rotation,
 		{"get", keda, "triggerauthentications"}: apart, {"get", "keda.k8s.io", "triggerauthentications"}: apart, {"get", keda, "clustertriggerauthentications"}: apart,

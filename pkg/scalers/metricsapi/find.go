@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tidwall/gjson"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/yaml"
+
+	"github.com/kedago/keda/internal/conn"
 )
 
 // finder takes a number out of an answer. Its errors do not repeat the answer.
@@ -21,7 +21,7 @@ type finder func(body []byte) (float64, error)
 func finderOf(format, location string) (finder, error) {
 	switch format {
 	case "json":
-		return func(body []byte) (float64, error) { return inJSON(body, location) }, nil
+		return func(body []byte) (float64, error) { return conn.NumberAt(body, location) }, nil
 	case "yaml":
 		return func(body []byte) (float64, error) { return inYAML(body, location) }, nil
 	case "xml":
@@ -34,34 +34,6 @@ func finderOf(format, location string) (finder, error) {
 		return s.find, nil
 	}
 	return nil, fmt.Errorf("the format %q is unknown", format)
-}
-
-func inJSON(body []byte, path string) (float64, error) {
-	if !gjson.ValidBytes(body) {
-		return 0, errors.New("the answer is no JSON")
-	}
-	switch r := gjson.GetBytes(body, path); {
-	case !r.Exists():
-		return 0, errors.New("there is nothing at that path")
-	case r.Type == gjson.Number:
-		return r.Num, nil
-	case r.Type == gjson.String:
-		return number(r.Str)
-	default:
-		return 0, fmt.Errorf("there is %s; expected a number", kindOf(r))
-	}
-}
-
-func kindOf(r gjson.Result) string {
-	switch {
-	case r.IsObject():
-		return "an object"
-	case r.IsArray():
-		return "a list"
-	case r.IsBool():
-		return "a boolean"
-	}
-	return "null"
 }
 
 func inYAML(body []byte, path string) (float64, error) {
@@ -179,9 +151,9 @@ func at(v any, path string) (float64, error) {
 	}
 	switch found := v.(type) {
 	case json.Number:
-		return number(found.String())
+		return conn.Number(found.String())
 	case string:
-		return number(found)
+		return conn.Number(found)
 	case nil:
 		return 0, errors.New("there is null; expected a number")
 	case bool:
@@ -219,17 +191,4 @@ func steps(path string) []string {
 		}
 	}
 	return append(out, step.String())
-}
-
-// number reads a number or a Kubernetes quantity such as 10Mi.
-func number(text string) (float64, error) {
-	text = strings.TrimSpace(text)
-	if n, err := strconv.ParseFloat(text, 64); err == nil {
-		return n, nil
-	}
-	q, err := resource.ParseQuantity(text)
-	if err != nil {
-		return 0, errors.New("there is a text; expected a number or a quantity such as 10Mi")
-	}
-	return q.AsApproximateFloat64(), nil
 }
