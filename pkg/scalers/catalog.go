@@ -12,6 +12,7 @@ import (
 	"github.com/kedago/keda/pkg/scalers/cron"
 	"github.com/kedago/keda/pkg/scalers/external"
 	"github.com/kedago/keda/pkg/scalers/gcp"
+	"github.com/kedago/keda/pkg/scalers/graphite"
 	"github.com/kedago/keda/pkg/scalers/kafka"
 	"github.com/kedago/keda/pkg/scalers/kubernetesevents"
 	"github.com/kedago/keda/pkg/scalers/kubernetesworkload"
@@ -36,6 +37,7 @@ func Catalog() scaler.Catalog {
 		cron.Kinds(),
 		external.Kinds(),
 		gcp.Kinds(),
+		graphite.Kinds(),
 		kafka.Kinds(),
 		kubernetesevents.Kinds(),
 		kubernetesworkload.Kinds(),

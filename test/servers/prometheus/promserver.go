@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,6 +29,24 @@ import (
 type Server struct {
 	// URL is its address, http://127.0.0.1:port.
 	URL string
+
+	mu   sync.Mutex // guards last
+	last int64      // the time of the newest sample, in milliseconds
+}
+
+// moment is now, but later than the moment before: a series takes one sample
+// a millisecond.
+func (s *Server) moment() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		now := time.Now()
+		if now.UnixMilli() > s.last {
+			s.last = now.UnixMilli()
+			return now
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
 }
 
 // Start runs Prometheus until the test ends. Without the binary the test is
@@ -114,7 +133,7 @@ func (s *Server) waitReady(ended <-chan struct{}) error {
 // metric's name is the label __name__.
 func (s *Server) Push(t testing.TB, value float64, labels map[string]string) {
 	t.Helper()
-	body := literal(writeRequest(value, time.Now(), labels))
+	body := literal(writeRequest(value, s.moment(), labels))
 	req, err := http.NewRequest(http.MethodPost, s.URL+"/api/v1/write", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
