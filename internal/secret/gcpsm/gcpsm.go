@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"net/url"
-	"regexp"
 
 	"google.golang.org/api/secretmanager/v1"
 
@@ -82,9 +81,9 @@ func (s *store) Fetch(ctx context.Context, items []secret.Item) []secret.Fetched
 }
 
 var (
-	idForm      = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
-	fullForm    = regexp.MustCompile(`^projects/[a-z0-9.:-]+/secrets/[A-Za-z0-9_-]{1,255}$`)
-	versionForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}$`)
+	idForm      = param.NewForm(`^[A-Za-z0-9_-]+$`, 255)
+	fullForm    = param.NewForm(`^projects/[a-z0-9.:-]+/secrets/[A-Za-z0-9_-]+$`, 400)
+	versionForm = param.NewForm(`^[A-Za-z0-9_-]+$`, 63)
 )
 
 // name is a version's full name. An ID alone is one of the credentials' project.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
@@ -74,7 +73,7 @@ func (c *dynamodbConfig) Params() param.Set {
 	}.With(c.aws.Params())
 }
 
-var dynamodbName = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
+var dynamodbName = param.NewForm(`^[A-Za-z0-9_.-]{3,}$`, 255)
 
 // Check implements scaler.Checker.
 func (c *dynamodbConfig) Check() param.Problems {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
@@ -91,7 +90,7 @@ func (c *kinesisConfig) Target() (target, activation float64) {
 	return c.shards.target, c.shards.activation
 }
 
-var kinesisName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
+var kinesisName = param.NewForm(`^[A-Za-z0-9_.-]+$`, 128)
 
 // Check implements scaler.Checker.
 func (c *kinesisConfig) Check() param.Problems {

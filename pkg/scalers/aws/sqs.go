@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -79,7 +78,7 @@ func (c *sqsConfig) Params() param.Set {
 	}.With(c.aws.Params())
 }
 
-var sqsName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}(\.fifo)?$`)
+var sqsName = param.NewForm(`^[A-Za-z0-9_-]+(\.fifo)?$`, 80)
 
 // Check implements scaler.Checker.
 func (c *sqsConfig) Check() param.Problems {

@@ -2,7 +2,6 @@ package azure
 
 import (
 	"cmp"
-	"regexp"
 
 	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
@@ -93,7 +92,7 @@ func (c *eventhubConfig) Params() param.Set {
 }
 
 // hubName is what Azure allows as the name of a hub.
-var hubName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,255}$`)
+var hubName = param.NewForm(`^[A-Za-z0-9][A-Za-z0-9._-]*$`, 256)
 
 func eventhubNames() busNames { return busNames{"the event hub", "eventHubNamespace"} }
 

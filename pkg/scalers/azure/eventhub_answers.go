@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"regexp"
 	"slices"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
+	"github.com/kedago/keda/pkg/scaler/param"
 )
 
 // hubMostPartitions is the largest number of partitions a hub may have, by
@@ -23,7 +23,7 @@ const hubMostPartitions = 2048
 
 // partitionForm is what a partition's ID looks like. It becomes part of the
 // names of blobs.
-var partitionForm = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+var partitionForm = param.NewForm(`^[0-9A-Za-z_-]+$`, 64)
 
 // partitionIDs reads the answer about a hub.
 func partitionIDs(answer any) ([]string, error) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -92,7 +91,7 @@ func (c busConnection) digest() string {
 
 // busNamespace is what Azure allows as the name of a namespace. Nothing else
 // may be put before a cloud's suffix: a token is sent to where the two lead.
-var busNamespace = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+var busNamespace = param.NewForm(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`, 63)
 
 // bus is a namespace of Service Bus or Event Hubs: where it is and who asks,
 // which is either the holder of a connection string or an identity.

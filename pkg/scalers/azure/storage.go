@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -38,7 +37,7 @@ func (s *storage) params() param.Set {
 }
 
 // accountForm is what Azure allows as the name of an account.
-var accountForm = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
+var accountForm = param.NewForm(`^[a-z0-9]{3,}$`, 24)
 
 func (s *storage) check() param.Problems {
 	ps := s.cloud.Check()

@@ -99,9 +99,9 @@ func (c *pubsubConfig) Params() param.Set {
 
 var (
 	// From Pub/Sub's rules of resource names.
-	pubsubName    = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9._~%+-]{0,254}$`)
-	projectName   = regexp.MustCompile(`^([a-z0-9.-]{1,100}:)?[a-z][a-z0-9-]{1,100}$`)
-	pubsubMetrics = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_/]{0,99}$`)
+	pubsubName    = param.NewForm(`^[a-zA-Z][a-zA-Z0-9._~%+-]*$`, 255)
+	projectName   = param.NewForm(`^([a-z0-9.-]+:)?[a-z][a-z0-9-]+$`, 200)
+	pubsubMetrics = param.NewForm(`^[A-Za-z][A-Za-z0-9_/]*$`, 100)
 )
 
 // Check implements scaler.Checker.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 
 	"google.golang.org/api/storage/v1"
 
@@ -69,7 +68,7 @@ func (c *storageConfig) Params() param.Set {
 }
 
 // From Cloud Storage's rules of bucket names.
-var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`)
+var bucketName = param.NewForm(`^[a-z0-9][a-z0-9._-]+[a-z0-9]$`, 222)
 
 // Check implements scaler.Checker.
 func (c *storageConfig) Check() param.Problems {

@@ -116,7 +116,7 @@ func (c *config) checkPattern(ps *param.Problems) {
 }
 
 // topicName is what brokers accept as a topic's name.
-var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
+var topicName = param.NewForm(`^[a-zA-Z0-9._-]+$`, 249)
 
 func (c *config) checkNames(ps *param.Problems) {
 	for _, s := range c.servers {
