@@ -48,27 +48,6 @@ func FuzzTranslate(f *testing.F) {
 	})
 }
 
-// FuzzSplit: the documents of an input are the input.
-func FuzzSplit(f *testing.F) {
-	for _, seed := range []string{"", "---", "a\n---\nb\n...\n\n--- c\n---\td", "{\"a\":1}\n {\"b\":2}\n", "\r\n---\r\n"} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		var got strings.Builder
-		for _, s := range split(data) {
-			got.Write(s.mark)
-			line := 1 + strings.Count(got.String(), "\n")
-			if !s.json && len(s.text) > 0 && s.line != line {
-				t.Fatalf("a document is said to begin at line %d; it begins at %d of\n%q", s.line, line, data)
-			}
-			got.Write(s.text)
-		}
-		if got.String() != string(data) {
-			t.Fatalf("%q became %q", data, got.String())
-		}
-	})
-}
-
 // TestLargeAliases: a document whose aliases expand without end is refused.
 func TestLargeAliases(t *testing.T) {
 	text := "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"

@@ -17,6 +17,7 @@ import (
 
 	firstv1 "github.com/kedago/keda/api/keda.k8s.io/v1alpha1"
 	kedav1 "github.com/kedago/keda/api/keda.sh/v1alpha1"
+	"github.com/kedago/keda/internal/manifest"
 	"github.com/kedago/keda/internal/model"
 	"github.com/kedago/keda/pkg/scaler"
 )
@@ -85,9 +86,9 @@ func (r Result) Lost() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Lost })
 }
 
-// document is a segment with the objects that are in it.
+// document is one of a manifest with the objects that are in it.
 type document struct {
-	segment
+	manifest.Document
 	root    *yaml.Node
 	objects []*object
 	changed bool
@@ -126,7 +127,7 @@ func Translate(inputs []Input, o Options) Result {
 	for i, in := range inputs {
 		r.position[in.Name] = i
 		var docs []*document
-		for _, s := range split(in.Data) {
+		for _, s := range manifest.Split(in.Data) {
 			d := r.read(in.Name, s)
 			docs = append(docs, d)
 			objects = append(objects, d.objects...)
@@ -160,15 +161,15 @@ func isAuth(kind string) bool {
 	return kind == model.KindTriggerAuthentication || kind == model.KindClusterTriggerAuthentication
 }
 
-// read parses a segment. Only documents that have objects of ours or
+// read parses a document. Only documents that have objects of ours or
 // workloads whose environment counts are of interest.
-func (r *run) read(file string, s segment) *document {
-	d := &document{segment: s}
-	if !meaningful(s.text) {
+func (r *run) read(file string, s manifest.Document) *document {
+	d := &document{Document: s}
+	if !manifest.Meaningful(s.Text) {
 		return d
 	}
-	text := s.text
-	if s.json {
+	text := s.Text
+	if s.JSON {
 		// Tabs mean nothing between JSON tokens, but are no indentation in YAML.
 		text = bytes.ReplaceAll(text, []byte("\t"), []byte(" "))
 	}
@@ -182,7 +183,7 @@ func (r *run) read(file string, s segment) *document {
 		return r.unreadable(d, file, err)
 	}
 	d.root = flat
-	shift(flat, s.line-1)
+	shift(flat, s.Line-1)
 	for _, m := range items(flat) {
 		meta := m.object("metadata")
 		d.objects = append(d.objects, &object{
@@ -196,7 +197,7 @@ func (r *run) read(file string, s segment) *document {
 // unreadable says why a document stays as it is.
 func (r *run) unreadable(d *document, file string, err error) *document {
 	r.result.Unreadable = true
-	r.found(Finding{File: file, Line: d.line, Message: fmt.Sprintf("the document can't be read and stays as it is: %v", err), Lost: true})
+	r.found(Finding{File: file, Line: d.Line, Message: fmt.Sprintf("the document can't be read and stays as it is: %v", err), Lost: true})
 	return d
 }
 

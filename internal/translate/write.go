@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+
+	"github.com/kedago/keda/internal/manifest"
 )
 
 // write puts the documents together again.
@@ -11,16 +13,16 @@ func (r *run) write(all [][]*document) {
 	var out bytes.Buffer
 	for _, docs := range all {
 		for i, d := range docs {
-			text := d.text
+			text := d.Text
 			if d.changed {
 				text = r.encode(d)
 			}
-			mark := d.mark
+			mark := d.Mark
 			before := out.Bytes()
 			if len(before) > 0 && before[len(before)-1] != '\n' && len(mark)+len(text) > 0 {
 				out.WriteByte('\n')
 			}
-			if i == 0 && len(mark) == 0 && meaningful(before) && len(bytes.TrimSpace(text)) > 0 {
+			if i == 0 && len(mark) == 0 && manifest.Meaningful(before) && len(bytes.TrimSpace(text)) > 0 {
 				mark = []byte("---\n")
 			}
 			if d.changed && len(mark) > 0 && mark[len(mark)-1] != '\n' {
@@ -38,7 +40,7 @@ func (r *run) write(all [][]*document) {
 
 func (r *run) encode(d *document) []byte {
 	encode := encodeYAML
-	if d.json {
+	if d.JSON {
 		encode = encodeJSON
 	}
 	text, err := encode(d.root)
@@ -47,7 +49,7 @@ func (r *run) encode(d *document) []byte {
 		for _, o := range d.objects {
 			r.lost(o, o.line(""), "", "can't be written and stays as it is: %v", err)
 		}
-		return d.text
+		return d.Text
 	}
 	return text
 }

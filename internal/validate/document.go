@@ -2,10 +2,8 @@ package validate
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,6 +12,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	yamlnode "go.yaml.in/yaml/v4"
+
+	"github.com/kedago/keda/internal/manifest"
 )
 
 // Input is one file, or standard input.
@@ -47,12 +47,8 @@ type document struct {
 // left out.
 func documents(in Input) []document {
 	data := bytes.TrimPrefix(in.Data, []byte("\ufeff"))
-	chunks, ok := splitJSON(data)
-	if !ok {
-		chunks = splitYAML(data)
-	}
 	var out []document
-	for _, c := range chunks {
+	for _, c := range manifest.Split(data) {
 		if d, ok := parse(c); ok {
 			d.file, d.found = in.Name, in.Found
 			out = append(out, d.items()...)
@@ -61,95 +57,37 @@ func documents(in Input) []document {
 	return out
 }
 
-// chunk is the text of one document.
-type chunk struct {
-	text []byte
-	// line is the number of the first line of text.
-	line int
-}
-
-// splitJSON splits a stream of JSON objects; ok is false for anything else.
-func splitJSON(data []byte) (out []chunk, ok bool) {
-	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-		return nil, false
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	start := int64(0)
-	for {
-		var raw json.RawMessage
-		err := dec.Decode(&raw)
-		if errors.Is(err, io.EOF) {
-			return out, true
-		}
-		if err != nil {
-			return nil, false
-		}
-		end := dec.InputOffset()
-		// Tabs mean nothing between JSON tokens, but YAML, which finds the
-		// lines, does not take them as indentation.
-		text := bytes.ReplaceAll(data[start:end], []byte("\t"), []byte(" "))
-		out = append(out, chunk{text: text, line: 1 + bytes.Count(data[:start], []byte("\n"))})
-		start = end
-	}
-}
-
-// splitYAML splits at lines that begin with "---", and ends documents at "...".
-func splitYAML(data []byte) []chunk {
-	var out []chunk
-	current := chunk{line: 1}
-	for i, line := range bytes.SplitAfter(data, []byte("\n")) {
-		text := strings.TrimRight(string(line), "\r\n")
-		switch {
-		case text == "...":
-			out = append(out, current)
-			current = chunk{line: i + 2}
-		case text == "---" || strings.HasPrefix(text, "--- ") || strings.HasPrefix(text, "---\t"):
-			out = append(out, current)
-			// What follows the marker on its line belongs to the document.
-			current = chunk{line: i + 1, text: append([]byte("   "), line[3:]...)}
-		default:
-			current.text = append(current.text, line...)
-		}
-	}
-	return append(out, current)
-}
-
 // errNoObject is a document that is a list or a scalar.
 var errNoObject = errors.New("it is no object; expected fields such as apiVersion, kind and metadata")
 
-// meaningful says whether a chunk has more than comments and directives.
-func meaningful(text []byte) bool {
-	for _, line := range strings.Split(string(text), "\n") {
-		if line = strings.TrimSpace(line); line != "" && line[0] != '#' && line[0] != '%' {
-			return true
-		}
-	}
-	return false
-}
-
-func parse(c chunk) (document, bool) {
-	d := document{line: c.line}
-	if !meaningful(c.text) {
+func parse(c manifest.Document) (document, bool) {
+	d := document{line: c.Line}
+	if !manifest.Meaningful(c.Text) {
 		return d, false
 	}
-	for _, line := range bytes.SplitAfter(c.text, []byte("\n")) {
-		if meaningful(line) {
+	if c.JSON {
+		// Tabs mean nothing between JSON tokens, but YAML, which finds the
+		// lines, does not take them as indentation.
+		c.Text = bytes.ReplaceAll(c.Text, []byte("\t"), []byte(" "))
+	}
+	for _, line := range bytes.SplitAfter(c.Text, []byte("\n")) {
+		if manifest.Meaningful(line) {
 			break
 		}
 		d.line++
 	}
 	var root yamlnode.Node
-	if err := yamlnode.Unmarshal(c.text, &root); err != nil {
-		d.line, d.err = syntaxError(err, c.line)
+	if err := yamlnode.Unmarshal(c.Text, &root); err != nil {
+		d.line, d.err = syntaxError(err, c.Line)
 		return d, true
 	}
-	raw, err := yaml.YAMLToJSONStrict(c.text)
+	raw, err := yaml.YAMLToJSONStrict(c.Text)
 	if err != nil {
-		d.doubledLine, d.doubled = syntaxError(err, c.line)
-		raw, err = yaml.YAMLToJSON(c.text)
+		d.doubledLine, d.doubled = syntaxError(err, c.Line)
+		raw, err = yaml.YAMLToJSON(c.Text)
 	}
 	if err != nil {
-		d.line, d.err = syntaxError(err, c.line)
+		d.line, d.err = syntaxError(err, c.Line)
 		return d, true
 	}
 	if string(raw) == "null" {
@@ -161,7 +99,7 @@ func parse(c chunk) (document, bool) {
 	}
 	if len(root.Content) == 1 {
 		d.node = root.Content[0]
-		shift(d.node, c.line-1, map[*yamlnode.Node]bool{})
+		shift(d.node, c.Line-1, map[*yamlnode.Node]bool{})
 	}
 	return d, true
 }
