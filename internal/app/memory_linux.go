@@ -28,6 +28,9 @@ func dropExecutable() error {
 		if !ok {
 			continue
 		}
+		// Where the file happens to be cached in huge pages, one function that is
+		// used would map 2 MiB. Kernels without huge pages refuse this.
+		_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, start, end-start, syscall.MADV_NOHUGEPAGE)
 		if _, _, errno := syscall.Syscall(syscall.SYS_MADVISE, start, end-start, syscall.MADV_DONTNEED); errno != 0 {
 			return fmt.Errorf("unmapping pages of the executable: %w", errno)
 		}

@@ -33,12 +33,9 @@ func (oneMetric) Metric(context.Context, string, string, labels.Selector) ([]met
 	return []metricsapi.Value{{Value: 7, At: time.Now()}}, nil
 }
 
-// TestRotationLosesNoRequest asks a thousand times, each time over a new
-// connection, while the certificates are renewed again and again until the
-// authority is another one. Who asks trusts what was published one renewal
-// ago, as the API server may.
+// TestRotationLosesNoRequest: no request to the metrics API is lost while its
+// certificates are renewed.
 func TestRotationLosesNoRequest(t *testing.T) {
-	const requests, callers = 1000, 8
 	dir := t.TempDir()
 	names := []string{"keda-metrics-apiserver.keda.svc"}
 	begin := time.Now()
@@ -70,17 +67,9 @@ func TestRotationLosesNoRequest(t *testing.T) {
 		}
 	}()
 
-	var now atomic.Pointer[time.Time]
-	now.Store(&begin)
-	var published publications
-	published.add(first.CA)
 	url := fmt.Sprintf("https://%s/apis/external.metrics.k8s.io/v1beta1/namespaces/default/s0-lag", listener.Addr())
-	ask := func() error {
-		p := published.use()
-		defer p.users.Done()
-		client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{
-			RootCAs: p.trusted, ServerName: names[0], Time: func() time.Time { return *now.Load() },
-		}}}
+	losesNoRequest(t, dir, names, begin, first, func(trust *tls.Config) error {
+		client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: trust}}
 		resp, err := client.Get(url)
 		if err != nil {
 			return err
@@ -91,38 +80,52 @@ func TestRotationLosesNoRequest(t *testing.T) {
 			return fmt.Errorf("%s: %s %w", resp.Status, body, err)
 		}
 		return nil
-	}
+	})
+}
+
+// losesNoRequest asks a thousand times, each time over a new connection, while
+// the certificates in dir are renewed again and again until the authority is
+// another one. Who asks trusts what was published one renewal ago, as the API
+// server may.
+func losesNoRequest(t *testing.T, dir string, names []string, begin time.Time, first certs.Bundle, ask func(trust *tls.Config) error) {
+	t.Helper()
+	const requests, callers, renewals = 1000, 8, 12
+	var now atomic.Pointer[time.Time]
+	now.Store(&begin)
+	var published publications
+	published.add(first.CA)
 	var asked, failed atomic.Int64
 	var all sync.WaitGroup
 	for range callers {
 		all.Go(func() {
 			for asked.Add(1) <= requests {
-				if err := ask(); err != nil {
+				p := published.use()
+				err := ask(&tls.Config{RootCAs: p.trusted, ServerName: names[0], Time: func() time.Time { return *now.Load() }})
+				p.users.Done()
+				if err != nil {
 					failed.Add(1)
 					t.Error(err)
 				}
 			}
 		})
 	}
-	renewals := 0
 	last := first
-	for at := first.Renew; renewals < 12; at = last.Renew {
+	for range renewals {
 		for seen := asked.Load(); asked.Load() < min(seen+requests/16, requests); {
 			time.Sleep(time.Millisecond) // let requests be under way
 		}
 		published.add(last.CA)
 		published.settle() // nobody is two renewals late
+		at := last.Renew
 		now.Store(&at)
 		next, err := certs.Ensure(dir, names, nil, at)
 		if err != nil {
 			t.Fatal(err)
 		}
 		last = next
-		renewals++
 	}
 	all.Wait()
-	serving := readLeaf(t, dir)
-	if serving.CheckSignatureFrom(readAuthorityOf(t, first.CA)) == nil {
+	if readLeaf(t, dir).CheckSignatureFrom(readAuthorityOf(t, first.CA)) == nil {
 		t.Errorf("after %d renewals the authority is still the first one", renewals)
 	}
 	if n := failed.Load(); n > 0 {

@@ -32,11 +32,7 @@ type boundedConn struct {
 }
 
 func bounded(c net.Conn, now func() time.Time) net.Conn {
-	b := &boundedConn{Conn: c, now: now, since: now()}
-	if s, ok := c.(syscall.Conn); ok {
-		return &boundedSyscallConn{boundedConn: b, raw: s}
-	}
-	return b
+	return Looked(&boundedConn{Conn: c, now: now, since: now()}, c)
 }
 
 // Read implements net.Conn.
@@ -62,11 +58,19 @@ func (b *boundedConn) Write(p []byte) (int, error) {
 	return b.Conn.Write(p)
 }
 
-// boundedSyscallConn lets clients look whether an idle connection still lives.
-type boundedSyscallConn struct {
-	*boundedConn
+// Looked returns a connection that wraps another, such that a client can still
+// look whether it lives while it is idle (syscall.Conn), where the other allows it.
+func Looked(wrapping, wrapped net.Conn) net.Conn {
+	if raw, ok := wrapped.(syscall.Conn); ok {
+		return lookedConn{Conn: wrapping, raw: raw}
+	}
+	return wrapping
+}
+
+type lookedConn struct {
+	net.Conn
 	raw syscall.Conn
 }
 
 // SyscallConn implements syscall.Conn.
-func (b *boundedSyscallConn) SyscallConn() (syscall.RawConn, error) { return b.raw.SyscallConn() }
+func (c lookedConn) SyscallConn() (syscall.RawConn, error) { return c.raw.SyscallConn() }

@@ -53,8 +53,6 @@ type Source interface {
 	Ask(ctx context.Context, namespace, metric string) []Workload
 }
 
-// idOf names a workload in the protocol.
-func idOf(k model.Key) string { return k.String() }
 
 func toWire(w Workload) *relaypb.Workload {
 	out := &relaypb.Workload{

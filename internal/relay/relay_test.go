@@ -52,7 +52,7 @@ func (s *source) Ask(_ context.Context, namespace, metric string) []Workload {
 		for _, a := range w.Answers {
 			if w.Namespace == namespace && strings.EqualFold(a.Metric, metric) {
 				one := w
-				one.ID, one.Answers = idOf(k), []Answer{a}
+				one.ID, one.Answers = k.String(), []Answer{a}
 				if s.fresh != nil {
 					one = s.fresh(one)
 				}
@@ -194,7 +194,7 @@ func (r *rig) ready() {
 func (r *rig) metric(k model.Key, name string) Answer {
 	r.t.Helper()
 	got := r.copy.Metric(r.t.Context(), k.Namespace, name)
-	if len(got) != 1 || len(got[0].Answers) != 1 || got[0].ID != idOf(k) {
+	if len(got) != 1 || len(got[0].Answers) != 1 || got[0].ID != k.String() {
 		r.t.Fatalf("%s of %s: %+v, expected one answer", name, k, got)
 	}
 	return got[0].Answers[0]

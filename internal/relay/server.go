@@ -131,7 +131,7 @@ func (s *Server) send(stream grpc.ServerStreamingServer[relaypb.Batch], keys []m
 			if !ok {
 				w = Workload{}
 			}
-			w.ID = idOf(k)
+			w.ID = k.String()
 			b.Workloads = append(b.Workloads, toWire(w))
 		}
 		if err := stream.Send(b); err != nil {

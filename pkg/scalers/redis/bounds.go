@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"syscall"
 	"time"
+
+	"github.com/kedago/keda/internal/conn"
 )
 
 const (
@@ -41,11 +42,7 @@ type boundsConn struct {
 }
 
 func bounds(c net.Conn, now func() time.Time) net.Conn {
-	b := &boundsConn{Conn: c, now: now, since: now(), wrote: make(chan struct{}, 1)}
-	if s, ok := c.(syscall.Conn); ok {
-		return &boundsSyscallConn{boundsConn: b, raw: s}
-	}
-	return b
+	return conn.Looked(&boundsConn{Conn: c, now: now, since: now(), wrote: make(chan struct{}, 1)}, c)
 }
 
 // Read implements net.Conn. It has one reader at a time.
@@ -130,12 +127,3 @@ func (b *boundsConn) announced(line []byte) error {
 	}
 	return nil
 }
-
-// boundsSyscallConn lets the client look whether an idle connection still lives.
-type boundsSyscallConn struct {
-	*boundsConn
-	raw syscall.Conn
-}
-
-// SyscallConn implements syscall.Conn.
-func (b *boundsSyscallConn) SyscallConn() (syscall.RawConn, error) { return b.raw.SyscallConn() }
