@@ -133,7 +133,7 @@ func TestHTTPUnreachable(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	at := server.URL
 	server.Close()
-	for _, uri := range []string{at + "/?key=s3cr3t", "http://169.254.169.254/?key=s3cr3t", "http://bad host/?key=s3cr3t"} {
+	for _, uri := range []string{at + "/?key=s3cr3t", "http://169.254.169.254/?key=s3cr3t"} {
 		err := sendHTTP(t, uri)
 		if err == nil {
 			t.Errorf("%s: no error", uri)
@@ -153,6 +153,15 @@ func TestHTTPUnreachable(t *testing.T) {
 	defer s.Close()
 	if err := s.Send(ctx, anEvent()); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end: got %v, want %v", err, context.Canceled)
+	}
+}
+
+func TestHTTPNoAddress(t *testing.T) {
+	for _, uri := range []string{"", "/path?key=s3cr3t", "http://bad host/?key=s3cr3t"} {
+		_, err := openHTTP(scaler.Env{Pool: pool.New()}, uri)
+		if scaler.ReasonOf(err) != scaler.ReasonMisconfigured || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%q: got %v; expected %s and nothing of the address", uri, err, scaler.ReasonMisconfigured)
+		}
 	}
 }
 
