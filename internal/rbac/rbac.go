@@ -126,6 +126,12 @@ func (d *deriver) trigger(n *needs, w *model.Workload, i int) {
 		n.pods = true
 	case "kubernetes-events":
 		n.events = true
+	case "kubernetes-resource":
+		if name := t.Metadata["resourceName"]; name != "" && t.Metadata["resourceKind"] == "Secret" {
+			n.secrets[name] = true
+		} else if name != "" {
+			n.configMaps[name] = true
+		}
 	case "metrics-api":
 		n.endpoints = n.endpoints || t.Metadata["aggregateFromKubeServiceEndpoints"] == "true"
 	}

@@ -77,7 +77,7 @@ func (n *needs) credentials() []Rule {
 		names map[string]bool
 		rule  Rule
 	}{
-		{n.secrets, Rule{Resources: []string{"secrets"}, Verbs: []string{"get"}, Why: "These Secrets are named by auth objects or by the environment of targets."}},
+		{n.secrets, Rule{Resources: []string{"secrets"}, Verbs: []string{"get"}, Why: "These Secrets are named by auth objects, by triggers or by the environment of targets."}},
 		{n.configMaps, Rule{Resources: []string{"configmaps"}, Verbs: []string{"get"}, Why: "So are these ConfigMaps."}},
 		{n.accounts, Rule{Resources: []string{"serviceaccounts"}, Verbs: []string{"get"}, Why: "Their annotation says which cloud role is taken on."}},
 		{n.tokens, Rule{Resources: []string{"serviceaccounts/token"}, Verbs: []string{"create"}, Why: "Tokens are issued for them, as auth objects ask."}},

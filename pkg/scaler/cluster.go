@@ -39,6 +39,13 @@ type Events interface {
 	WatchEvents(ctx context.Context, namespace string, on func(Event)) error
 }
 
+// Data is a Cluster that reads single values of ConfigMaps and Secrets.
+type Data interface {
+	// ReadData returns the value of a key of a ConfigMap or Secret, which kind
+	// says. Errors are of this package, without the value.
+	ReadData(ctx context.Context, kind, namespace, name, key string) ([]byte, error)
+}
+
 // PoolKey names a shared connection.
 type PoolKey struct {
 	// Driver is the client's kind, e.g. "redis".

@@ -7,14 +7,21 @@ import (
 	"slices"
 
 	"github.com/kedago/keda/pkg/scaler"
+	"github.com/kedago/keda/pkg/scalers/arangodb"
 	"github.com/kedago/keda/pkg/scalers/aws"
 	"github.com/kedago/keda/pkg/scalers/azure"
+	"github.com/kedago/keda/pkg/scalers/couchdb"
 	"github.com/kedago/keda/pkg/scalers/cron"
+	"github.com/kedago/keda/pkg/scalers/elasticsearch"
 	"github.com/kedago/keda/pkg/scalers/external"
+	"github.com/kedago/keda/pkg/scalers/forgejorunner"
 	"github.com/kedago/keda/pkg/scalers/gcp"
+	"github.com/kedago/keda/pkg/scalers/githubrunner"
+	"github.com/kedago/keda/pkg/scalers/gitlabrunner"
 	"github.com/kedago/keda/pkg/scalers/graphite"
 	"github.com/kedago/keda/pkg/scalers/kafka"
 	"github.com/kedago/keda/pkg/scalers/kubernetesevents"
+	"github.com/kedago/keda/pkg/scalers/kubernetesresource"
 	"github.com/kedago/keda/pkg/scalers/kubernetesworkload"
 	"github.com/kedago/keda/pkg/scalers/liiklus"
 	"github.com/kedago/keda/pkg/scalers/metricsapi"
@@ -25,6 +32,7 @@ import (
 	"github.com/kedago/keda/pkg/scalers/rabbitmq"
 	"github.com/kedago/keda/pkg/scalers/redis"
 	"github.com/kedago/keda/pkg/scalers/resource"
+	"github.com/kedago/keda/pkg/scalers/solr"
 	"github.com/kedago/keda/pkg/scalers/sql"
 )
 
@@ -32,14 +40,21 @@ import (
 // no input can cause and a test rules out.
 func Catalog() scaler.Catalog {
 	c, err := scaler.NewCatalog(slices.Concat(
+		arangodb.Kinds(),
 		aws.Kinds(),
 		azure.Kinds(),
+		couchdb.Kinds(),
 		cron.Kinds(),
+		elasticsearch.Kinds(),
 		external.Kinds(),
+		forgejorunner.Kinds(),
 		gcp.Kinds(),
+		githubrunner.Kinds(),
+		gitlabrunner.Kinds(),
 		graphite.Kinds(),
 		kafka.Kinds(),
 		kubernetesevents.Kinds(),
+		kubernetesresource.Kinds(),
 		kubernetesworkload.Kinds(),
 		liiklus.Kinds(),
 		metricsapi.Kinds(),
@@ -50,6 +65,7 @@ func Catalog() scaler.Catalog {
 		rabbitmq.Kinds(),
 		redis.Kinds(),
 		resource.Kinds(),
+		solr.Kinds(),
 		sql.Kinds(),
 	)...)
 	if err != nil {

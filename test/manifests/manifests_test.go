@@ -24,11 +24,12 @@ import (
 // upstream are the trigger types of KEDA 2.20 that there are here.
 func upstream() []string {
 	return []string{
-		"aws-cloudwatch", "aws-dynamodb", "aws-dynamodb-streams", "aws-kinesis-stream", "aws-sqs-queue",
-		"azure-blob", "azure-eventhub", "azure-queue", "azure-servicebus", "cpu", "cron", "external", "external-push",
-		"gcp-pubsub", "gcp-storage", "kafka", "kubernetes-workload", "liiklus", "memory", "metrics-api", "mongodb", "mssql", "mysql",
-		"nats-jetstream", "postgresql", "prometheus", "rabbitmq",
+		"arangodb", "aws-cloudwatch", "aws-dynamodb", "aws-dynamodb-streams", "aws-kinesis-stream", "aws-sqs-queue",
+		"azure-blob", "azure-eventhub", "azure-queue", "azure-servicebus", "couchdb", "cpu", "cron", "elasticsearch", "external", "external-push",
+		"forgejo-runner", "gcp-pubsub", "gcp-storage", "github-runner", "gitlab-runner", "graphite", "kafka", "kubernetes-resource", "kubernetes-workload", "liiklus", "loki", "memory", "metrics-api", "mongodb", "mssql", "mysql",
+		"nats-jetstream", "opensearch", "postgresql", "prometheus", "rabbitmq",
 		"redis", "redis-cluster", "redis-cluster-streams", "redis-sentinel", "redis-sentinel-streams", "redis-streams",
+		"solr",
 	}
 }
 
