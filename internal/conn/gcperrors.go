@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"cloud.google.com/go/compute/metadata"
@@ -84,7 +85,9 @@ func gcpAnswered(answered *googleapi.Error, doing string) error {
 	return own
 }
 
-var gcpPermission = regexp.MustCompile(`(?:[Pp]ermission '?|have )([a-z]{2,30}(?:\.[a-zA-Z]{2,40}){2})\b`)
+var gcpPermission = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:[Pp]ermission '?|have )([a-z]{2,30}(?:\.[a-zA-Z]{2,40}){2})\b`)
+})
 
 // gcpDetail returns the reasons that the service gave, and the permission that
 // it missed.
@@ -92,13 +95,13 @@ func gcpDetail(answered *googleapi.Error) (reasons []string, permission string) 
 	for _, e := range answered.Errors {
 		reasons = append(reasons, e.Reason)
 	}
-	if m := gcpPermission.FindStringSubmatch(answered.Message); m != nil {
+	if m := gcpPermission().FindStringSubmatch(answered.Message); m != nil {
 		permission = m[1]
 	}
 	var info *apierror.APIError
 	if errors.As(answered.Unwrap(), &info) {
 		reasons = append(reasons, info.Reason())
-		if m := gcpPermission.FindStringSubmatch("permission " + info.Metadata()["permission"]); m != nil {
+		if m := gcpPermission().FindStringSubmatch("permission " + info.Metadata()["permission"]); m != nil {
 			permission = m[1]
 		}
 	}
