@@ -2,10 +2,7 @@
 # Installs RabbitMQ from Debian where it is missing, and prints the path of its
 # server.
 set -eu
+. "$(dirname "$0")/apt"
 PATH="$PATH:/usr/sbin"
-if ! command -v rabbitmq-server >/dev/null; then
-	command -v apt-get >/dev/null || { echo "rabbitmq: install rabbitmq-server" >&2; exit 1; }
-	apt-get update -qq >&2
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends rabbitmq-server >&2
-fi
+command -v rabbitmq-server >/dev/null || apt_install rabbitmq rabbitmq-server
 command -v rabbitmq-server
