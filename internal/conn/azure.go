@@ -154,7 +154,7 @@ func (t *azureTokens) get(ctx context.Context, o policy.TokenRequestOptions) (az
 	case failed.get() != nil:
 		return token, AzureError(failed.get(), doing)
 	}
-	if _, unread := readSmall(t.who.file); unread != nil {
+	if _, unread := readSmall(t.who.file); unread != nil && t.who.file != "" {
 		return token, scaler.Misconfigured(errors.New("the operator's file of "+azureTokenFileVariable+" can't be read"), "%s", doing)
 	}
 	return token, scaler.Denied(errors.New("the authority's answer is not understood"), "%s", doing)

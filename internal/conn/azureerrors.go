@@ -177,6 +177,10 @@ func azureTokenHint(code string) string {
 		return ": the identity has no federated credential for the operator's service account"
 	case "AADSTS700016":
 		return ": the tenant has no identity with this client ID"
+	case "AADSTS7000215":
+		return ": the application's secret is wrong; its value is expected, not its ID"
+	case "AADSTS7000222":
+		return ": the application's secret has expired"
 	case "AADSTS90002":
 		return ": there is no such tenant"
 	case "AADSTS700024":

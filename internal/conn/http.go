@@ -116,20 +116,9 @@ func (c *HTTPClient) Close() error {
 func (c *HTTPClient) Do(ctx context.Context, req *http.Request, doing string) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	req = req.Clone(ctx)
-	if u := req.URL; u.Path != "" && u.Path[0] != '/' { // as JoinPath leaves it on an address without a path
-		u.Path, u.RawPath = "/"+u.Path, ""
-	}
-	if req.Header.Get("User-Agent") == "" {
-		req.Header.Set("User-Agent", "keda")
-	}
-	if err := c.auth.apply(ctx, req, c.tokens); err != nil {
+	req, err := c.prepare(ctx, req)
+	if err != nil {
 		return Answer{}, err
-	}
-	if c.cloud != nil {
-		if err := c.cloud.Sign(ctx, req); err != nil {
-			return Answer{}, err
-		}
 	}
 	resp, err := c.shared.Do(req)
 	if err != nil {
@@ -147,6 +136,26 @@ func (c *HTTPClient) Do(ctx context.Context, req *http.Request, doing string) (A
 		c.refused(req)
 	}
 	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
+}
+
+// prepare returns req with the credentials and what else is sent always.
+func (c *HTTPClient) prepare(ctx context.Context, req *http.Request) (*http.Request, error) {
+	req = req.Clone(ctx)
+	if u := req.URL; u.Path != "" && u.Path[0] != '/' { // as JoinPath leaves it on an address without a path
+		u.Path, u.RawPath = "/"+u.Path, ""
+	}
+	if req.Header.Get("User-Agent") == "" {
+		req.Header.Set("User-Agent", "keda")
+	}
+	if err := c.auth.apply(ctx, req, c.tokens); err != nil {
+		return nil, err
+	}
+	if c.cloud != nil {
+		if err := c.cloud.Sign(ctx, req); err != nil {
+			return nil, err
+		}
+	}
+	return req, nil
 }
 
 // refused makes the next request carry another token.

@@ -24,12 +24,12 @@ import (
 // upstream are the trigger types of KEDA 2.20 that there are here.
 func upstream() []string {
 	return []string{
-		"arangodb", "aws-cloudwatch", "aws-dynamodb", "aws-dynamodb-streams", "aws-kinesis-stream", "aws-sqs-queue",
-		"azure-blob", "azure-eventhub", "azure-queue", "azure-servicebus", "couchdb", "cpu", "cron", "elasticsearch", "external", "external-push",
-		"forgejo-runner", "gcp-pubsub", "gcp-storage", "github-runner", "gitlab-runner", "graphite", "kafka", "kubernetes-resource", "kubernetes-workload", "liiklus", "loki", "memory", "metrics-api", "mongodb", "mssql", "mysql",
-		"nats-jetstream", "opensearch", "postgresql", "prometheus", "rabbitmq",
+		"activemq", "arangodb", "artemis-queue", "aws-cloudwatch", "aws-dynamodb", "aws-dynamodb-streams", "aws-kinesis-stream", "aws-sqs-queue",
+		"azure-app-insights", "azure-blob", "azure-data-explorer", "azure-eventhub", "azure-log-analytics", "azure-monitor", "azure-pipelines", "azure-queue", "azure-servicebus", "beanstalkd", "cassandra", "couchdb", "cpu", "cron", "datadog", "dynatrace", "elastic-forecast", "elasticsearch", "etcd", "external", "external-push",
+		"forgejo-runner", "gcp-cloudtasks", "gcp-pubsub", "gcp-stackdriver", "gcp-storage", "github-runner", "gitlab-runner", "graphite", "huawei-cloudeye", "ibmmq", "influxdb", "ionos-monitoring", "kafka", "kubernetes-resource", "kubernetes-workload", "liiklus", "loki", "memory", "metrics-api", "mongodb", "mssql", "mysql",
+		"nats-jetstream", "new-relic", "nsq", "opensearch", "openstack-metric", "openstack-swift", "postgresql", "prometheus", "rabbitmq",
 		"redis", "redis-cluster", "redis-cluster-streams", "redis-sentinel", "redis-sentinel-streams", "redis-streams",
-		"solr",
+		"selenium-grid", "solarwinds", "solr", "splunk", "splunk-observability", "sumologic",
 	}
 }
 

@@ -105,10 +105,17 @@ func (c *Counter) copy(to, from net.Conn, each func()) {
 	}
 }
 
-// Bench polls sources as the operator does, those with one BatchKey together,
-// and reports what a poll of all of them asks of the server. Connections are
-// open when it begins.
+// Bench polls sources as the operator does, and reports what a poll of all of
+// them asks of the server. Connections are open when it begins.
 func (c *Counter) Bench(b *testing.B, sources []scaler.Source) {
+	b.Helper()
+	Bench(b, sources, c.Asked)
+}
+
+// Bench polls sources as the operator does, those with one BatchKey together,
+// and reports by how much a poll of all of them makes asked grow. Connections
+// are open when it begins.
+func Bench(b *testing.B, sources []scaler.Source, asked func() int64) {
 	b.Helper()
 	poll := func() {
 		batches := map[string][]scaler.Source{}
@@ -128,10 +135,10 @@ func (c *Counter) Bench(b *testing.B, sources []scaler.Source) {
 		}
 	}
 	poll()
-	before, polls := c.Asked(), 0
+	before, polls := asked(), 0
 	for b.Loop() {
 		poll()
 		polls++
 	}
-	b.ReportMetric(float64(c.Asked()-before)/float64(polls), "requests/poll")
+	b.ReportMetric(float64(asked()-before)/float64(polls), "requests/poll")
 }

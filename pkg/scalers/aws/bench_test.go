@@ -10,7 +10,7 @@ import (
 )
 
 // BenchmarkTriggers polls 100 triggers on one account, each of its own thing.
-// Those of CloudWatch have BenchmarkCloudwatch.
+// Those of CloudWatch have BenchmarkTriggersCloudwatch.
 func BenchmarkTriggers(b *testing.B) {
 	const n = 100
 	for name, setUp := range map[string]func(*motoserver.Server, int) map[string]string{

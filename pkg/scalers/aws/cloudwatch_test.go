@@ -145,8 +145,8 @@ func TestCloudwatchCost(t *testing.T) {
 	}
 }
 
-// BenchmarkCloudwatch measures 100 triggers and reports the requests made.
-func BenchmarkCloudwatch(b *testing.B) {
+// BenchmarkTriggersCloudwatch measures 100 triggers and reports the requests made.
+func BenchmarkTriggersCloudwatch(b *testing.B) {
 	sources, asked := fleet(b, 100)
 	asked.Store(0)
 	for b.Loop() {

@@ -20,13 +20,13 @@ import (
 
 // blobs is a container of an Azurite.
 type blobs struct {
-	t      *testing.T
+	t      testing.TB
 	name   string
 	client *container.Client
 	held   int // blobs that set made
 }
 
-func newBlobs(t *testing.T, s *azuriteserver.Server, name string) *blobs {
+func newBlobs(t testing.TB, s *azuriteserver.Server, name string) *blobs {
 	t.Helper()
 	client, err := newBlobService(adminAccount(t, s, conn.AzureBlob))
 	if err != nil {

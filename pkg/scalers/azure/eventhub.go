@@ -20,8 +20,8 @@ func eventhubKinds() []scaler.Kind {
 		Permissions: "A shared access policy with the right to listen, or the role Azure Event Hubs Data Receiver, on the hub or the namespace; " +
 			"the role Storage Blob Data Reader on the container with the checkpoints; of a SAS, the permission to read.",
 		Cost: "Two round trips to the hub a poll, however many consumer groups are measured, over one connection that stays open. One request to the storage account a poll, consumer group and partition with events, " +
-			"two or three where checkpointStrategy allows several places. " +
-			"Azure bills the latter as reads: 4 partitions polled every 30 seconds make 345,600 requests a month, about 0.14 USD at 0.004 USD per 10,000.",
+			"two or three where checkpointStrategy allows several places; 13 checkpoints or more in a blob's metadata are listed at once, if the credentials allow it. " +
+			"Azure bills the former as reads, and a listing like a dozen: 4 partitions polled every 30 seconds make 345,600 requests a month, about 0.14 USD at 0.004 USD per 10,000.",
 		ByHand: "az eventhubs eventhub list --resource-group shop --namespace-name orders --query '[].partitionIds'; the checkpoints: az storage blob list --container-name checkpoints --account-name orders --include m",
 		Examples: []scaler.Example{
 			{

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	azblob "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 
 	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
@@ -78,28 +77,42 @@ type checkpointReader struct {
 }
 
 // read returns the checkpoint of a partition. A group without a blob, or
-// without a container, has not come anywhere yet.
-func (r *checkpointReader) read(ctx context.Context, partition string) (hubCheckpoint, error) {
+// without a container, has not come anywhere yet. What the list knows is not
+// asked for; it may be nil.
+func (r *checkpointReader) read(ctx context.Context, partition string, list *checkpointList) (hubCheckpoint, error) {
 	doing := fmt.Sprintf("reading the checkpoint of the consumer group %q in partition %s", r.group, partition)
 	for _, place := range r.places {
-		client := r.api.NewContainerClient(place.container).NewBlobClient(place.prefix + partition)
-		read := readCheckpoint
-		if place.inMetadata {
-			read = readCheckpointMetadata
-		}
-		c, err := read(ctx, client)
+		c, exists, err := r.readAt(ctx, place, partition, list)
 		var unfit *checkpointError
 		switch {
-		case bloberror.HasCode(err, bloberror.BlobNotFound, bloberror.ContainerNotFound, bloberror.ContainerBeingDeleted, bloberror.ResourceNotFound):
 		case errors.As(err, &unfit):
 			return c, scaler.BadAnswer(unfit, "%s", doing)
 		case err != nil:
 			return c, conn.AzureError(err, doing)
-		default:
+		case exists:
 			return c, nil
 		}
 	}
 	return hubCheckpoint{}, nil
+}
+
+// readAt reads one blob; exists is false without one.
+func (r *checkpointReader) readAt(ctx context.Context, place checkpointPlace, partition string, list *checkpointList) (c hubCheckpoint, exists bool, err error) {
+	name, read := place.prefix+partition, readCheckpoint
+	if place.inMetadata {
+		read = readCheckpointMetadata
+		if metadata, found, known := list.find(name); found {
+			c, err = parseCheckpointMetadata(metadata)
+			return c, true, err
+		} else if known {
+			return c, false, nil
+		}
+	}
+	c, err = read(ctx, r.api.NewContainerClient(place.container).NewBlobClient(name))
+	if isNoCheckpoint(err) {
+		return c, false, nil
+	}
+	return c, true, err
 }
 
 func readCheckpoint(ctx context.Context, client *azblob.Client) (hubCheckpoint, error) {

@@ -211,7 +211,7 @@ func TestCheckpointAnswers(t *testing.T) {
 			}
 			t.Cleanup(func() { _ = client.Close() })
 			r := &checkpointReader{storageClient: client, group: "billing", places: []checkpointPlace{{"checkpoints", "x/", tc.metadata}}}
-			got, err := r.read(t.Context(), "7")
+			got, err := r.read(t.Context(), "7", nil)
 			if tc.reason != "" {
 				refused(t, err, tc.reason, `"billing"`, "partition 7", tc.mentions)
 				if strings.Contains(err.Error(), "secret") {

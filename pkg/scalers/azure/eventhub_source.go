@@ -51,8 +51,8 @@ func (s *eventhubSource) Measure(ctx context.Context) (scaler.Reading, error) {
 	return got.Reading, got.Err
 }
 
-// MeasureAll implements scaler.Batcher. The hub is asked once, and each
-// consumer group's checkpoints are read.
+// MeasureAll implements scaler.Batcher. The hub is asked once, and the
+// consumer groups' checkpoints are listed or read.
 //
 // Checkpoints are read after the partitions: what is processed meanwhile can
 // only make the number smaller, and is no work for anybody.
@@ -66,27 +66,21 @@ func (s *eventhubSource) MeasureAll(ctx context.Context, sources []scaler.Source
 		return results
 	}
 	found := make([]*hubProgress, len(sources))
-	reads := map[*blobService][]func() error{}
+	reads := map[*blobService][]hubRead{}
 	for i, src := range sources {
 		src := src.(*eventhubSource)
 		found[i] = newHubProgress(partitions)
 		for j, p := range partitions {
 			if p.retained() > 0 {
-				reads[src.checkpoints.api] = append(reads[src.checkpoints.api], func() error { found[i].read(ctx, src.checkpoints, j); return nil })
+				reads[src.checkpoints.api] = append(reads[src.checkpoints.api], hubRead{found[i], src.checkpoints, j})
 			}
 		}
 	}
 	// One storage account that is slow must not hold up others.
 	var accounts errgroup.Group
-	for _, list := range reads {
-		accounts.Go(func() error {
-			var some errgroup.Group
-			some.SetLimit(checkpointsAtOnce)
-			for _, read := range list {
-				some.Go(read)
-			}
-			return some.Wait()
-		})
+	roots := checkpointRoots(hostOnly(s.hub.bus.host), s.hub.hub)
+	for _, some := range reads {
+		accounts.Go(func() error { readCheckpoints(ctx, roots, some); return nil })
 	}
 	_ = accounts.Wait() // errors are in found
 	for i, src := range sources {
@@ -114,21 +108,64 @@ func (g *hubProgress) failed() error {
 	return g.err
 }
 
-// read reads the checkpoint of one partition.
-func (g *hubProgress) read(ctx context.Context, from *checkpointReader, i int) {
-	if g.failed() != nil {
-		return
-	}
-	c, err := from.read(ctx, g.partitions[i].id)
-	g.checkpoints[i] = c
-	if err == nil {
-		return
-	}
+// fail notes the first failure.
+func (g *hubProgress) fail(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.err == nil {
 		g.err = err
 	}
+}
+
+// hubRead is the checkpoint of one partition, and where it is noted.
+type hubRead struct {
+	into      *hubProgress
+	from      *checkpointReader
+	partition int
+}
+
+// listed is the container whose listing may show the checkpoint; empty for none.
+func (r hubRead) listed() string {
+	if first := r.from.places[0]; first.inMetadata {
+		return first.container
+	}
+	return ""
+}
+
+// do reads the checkpoint.
+func (r hubRead) do(ctx context.Context, list *checkpointList) {
+	if r.into.failed() != nil {
+		return
+	}
+	c, err := r.from.read(ctx, r.into.partitions[r.partition].id, list)
+	r.into.checkpoints[r.partition] = c
+	if err != nil {
+		r.into.fail(err)
+	}
+}
+
+// readCheckpoints reads checkpoints of one storage account.
+func readCheckpoints(ctx context.Context, roots []string, reads []hubRead) {
+	wanted := map[string]int{}
+	for _, r := range reads {
+		wanted[r.listed()]++
+	}
+	delete(wanted, "")
+	lists := map[string]*checkpointList{}
+	failed := map[string]error{}
+	for name, n := range wanted {
+		lists[name], failed[name] = listCheckpoints(ctx, reads[0].from.api.NewContainerClient(name), roots, n)
+	}
+	var some errgroup.Group // errors are kept with the consumer groups
+	some.SetLimit(checkpointsAtOnce)
+	for _, r := range reads {
+		if err := failed[r.listed()]; err != nil {
+			r.into.fail(err)
+			continue
+		}
+		some.Go(func() error { r.do(ctx, lists[r.listed()]); return nil })
+	}
+	_ = some.Wait()
 }
 
 // reading is the number for the HPA. More replicas than partitions would have

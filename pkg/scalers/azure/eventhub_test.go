@@ -17,11 +17,11 @@ import (
 
 // checkpoints writes blobs of a container as consumers do.
 type checkpoints struct {
-	t      *testing.T
+	t      testing.TB
 	client *blobService
 }
 
-func newCheckpoints(t *testing.T, s *azuriteserver.Server) *checkpoints {
+func newCheckpoints(t testing.TB, s *azuriteserver.Server) *checkpoints {
 	t.Helper()
 	client, err := newBlobService(adminAccount(t, s, conn.AzureBlob))
 	if err != nil {

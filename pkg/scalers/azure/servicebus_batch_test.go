@@ -14,7 +14,7 @@ import (
 )
 
 // busTriggers opens a trigger for each queue.
-func busTriggers(t *testing.T, b *busFake, env scaler.Env, queues ...string) (out []scaler.Source) {
+func busTriggers(t testing.TB, b *busFake, env scaler.Env, queues ...string) (out []scaler.Source) {
 	t.Helper()
 	for _, q := range queues {
 		out = append(out, open(t, "azure-servicebus", env, map[string]string{"queueName": q}, busAuth(b.addr)))
@@ -22,7 +22,7 @@ func busTriggers(t *testing.T, b *busFake, env scaler.Env, queues ...string) (ou
 	return out
 }
 
-func measureBatch(t *testing.T, sources []scaler.Source) []scaler.Result {
+func measureBatch(t testing.TB, sources []scaler.Source) []scaler.Result {
 	t.Helper()
 	return sources[0].(scaler.Batcher).MeasureAll(t.Context(), sources)
 }

@@ -25,7 +25,7 @@ import (
 // busFake is the administration of a Service Bus namespace: the Atom documents
 // about queues, topics and subscriptions, over TLS, for those with the key.
 type busFake struct {
-	t *testing.T
+	t testing.TB
 	// addr is where it listens, 127.0.0.1:port; file is its authority.
 	addr, file string
 
@@ -38,7 +38,7 @@ type busFake struct {
 	reply  func(path string) *answer // goes before all else, unless nil
 }
 
-func newBusFake(t *testing.T) *busFake {
+func newBusFake(t testing.TB) *busFake {
 	t.Helper()
 	ca := conntest.NewAuthority(t)
 	pair := ca.Issue(t, "bus")

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +36,20 @@ type service struct {
 	noActive bool // IsActive is not implemented
 	told     *pb.ScaledObjectRef
 	streams  map[chan bool]struct{}
+}
+
+// counted counts the calls that a server gets, those that stay open too.
+func counted(calls *atomic.Int64) []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.UnaryInterceptor(func(ctx context.Context, r any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+			calls.Add(1)
+			return handle(ctx, r)
+		}),
+		grpc.StreamInterceptor(func(s any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+			calls.Add(1)
+			return handle(s, stream)
+		}),
+	}
 }
 
 // start runs an external scaler with one metric, of target 5 and value 0.

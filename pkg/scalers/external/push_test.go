@@ -35,7 +35,7 @@ func want(t *testing.T, signals <-chan scaler.Signal, kind scaler.SignalKind) sc
 	}
 }
 
-func until(t *testing.T, what string, done func() bool) {
+func until(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !done(); {
 		if time.Now().After(deadline) {

@@ -62,12 +62,20 @@ type point struct {
 // ("response_class", "ack").
 func (c *cloud) put(metric, name string, points []point, labels ...string) {
 	resource, _, _ := strings.Cut(metric, "/")
+	service, kind := "pubsub", "pubsub_"+resource
+	if resource == "queue" {
+		service, kind = "cloudtasks", "cloud_tasks_queue"
+	}
 	one := &monitoring.TimeSeries{
-		Metric:   &monitoring.Metric{Type: "pubsub.googleapis.com/" + metric, Labels: map[string]string{}},
-		Resource: &monitoring.MonitoredResource{Type: "pubsub_" + resource, Labels: map[string]string{"project_id": conntest.GoogleProject, resource + "_id": name}},
+		Metric:   &monitoring.Metric{Type: service + ".googleapis.com/" + metric, Labels: map[string]string{}},
+		Resource: &monitoring.MonitoredResource{Type: kind, Labels: map[string]string{"project_id": conntest.GoogleProject, resource + "_id": name}},
 	}
 	for i := 0; i < len(labels); i += 2 {
-		one.Metric.Labels[labels[i]] = labels[i+1]
+		if labels[i] == "location" {
+			one.Resource.Labels[labels[i]] = labels[i+1]
+		} else {
+			one.Metric.Labels[labels[i]] = labels[i+1]
+		}
 	}
 	for _, p := range points {
 		v := &monitoring.TypedValue{}
@@ -150,8 +158,8 @@ func (c *cloud) descriptor(w http.ResponseWriter, metric string) {
 }
 
 // filterForm is the part of the filter language that is used.
-var filterForm = regexp.MustCompile(`^metric\.type="pubsub\.googleapis\.com/([^"]+)" AND resource\.type="([^"]+)" AND resource\.labels\.project_id="([^"]+)"` +
-	` AND resource\.labels\.(subscription_id|topic_id)=(?:"([^"]+)"|one_of\(([^)]+)\))(?: AND \(metric\.labels\.(\w+)="([^"]+)"\))?$`)
+var filterForm = regexp.MustCompile(`^metric\.type="((?:pubsub|cloudtasks)\.googleapis\.com/[^"]+)" AND resource\.type="([^"]+)" AND resource\.labels\.project_id="([^"]+)"` +
+	` AND resource\.labels\.(subscription_id|topic_id|queue_id)=(?:"([^"]+)"|one_of\(([^)]+)\))(?: AND \((?:metric|resource)\.labels\.(\w+)="([^"]+)"\))?$`)
 
 func (c *cloud) timeSeries(w http.ResponseWriter, project string, q url.Values) {
 	f := filterForm.FindStringSubmatch(q.Get("filter"))
@@ -174,8 +182,8 @@ func (c *cloud) timeSeries(w http.ResponseWriter, project string, q url.Values) 
 	start, end := parsed(q.Get("interval.startTime")), parsed(q.Get("interval.endTime")).Add(time.Second)
 	var out []*monitoring.TimeSeries
 	for _, s := range c.series {
-		if s.Metric.Type != "pubsub.googleapis.com/"+f[1] || s.Resource.Type != f[2] || s.Resource.Labels["project_id"] != f[3] || f[3] != project ||
-			!slices.Contains(names, s.Resource.Labels[f[4]]) || f[7] != "" && s.Metric.Labels[f[7]] != f[8] {
+		if s.Metric.Type != f[1] || s.Resource.Type != f[2] || s.Resource.Labels["project_id"] != f[3] || f[3] != project ||
+			!slices.Contains(names, s.Resource.Labels[f[4]]) || f[7] != "" && s.Metric.Labels[f[7]]+s.Resource.Labels[f[7]] != f[8] {
 			continue
 		}
 		within := &monitoring.TimeSeries{Metric: s.Metric, Resource: s.Resource}
@@ -190,7 +198,7 @@ func (c *cloud) timeSeries(w http.ResponseWriter, project string, q url.Values) 
 	}
 	if aligner := q.Get("aggregation.perSeriesAligner"); aligner != "" {
 		var problem string
-		if out, problem = aggregated(out, c.kinds[f[1]], aligner, q.Get("aggregation.crossSeriesReducer"), f[4]); problem != "" {
+		if out, problem = aggregated(out, c.kinds[strings.TrimPrefix(f[1], "pubsub.googleapis.com/")], aligner, q.Get("aggregation.crossSeriesReducer"), f[4]); problem != "" {
 			fail(w, 400, problem)
 			return
 		}

@@ -1,5 +1,6 @@
-// Package gcp measures Google Cloud: Pub/Sub subscriptions and topics by their
-// metrics in Cloud Monitoring, and objects in Cloud Storage.
+// Package gcp measures Google Cloud: Pub/Sub subscriptions and topics and Cloud
+// Tasks' queues by their metrics in Cloud Monitoring, any other of its metrics,
+// and objects in Cloud Storage.
 //
 // It owns what is asked of each service and what its answer means. Endpoints,
 // credentials and the meaning of errors are those of package conn. It refuses
@@ -14,7 +15,7 @@ import (
 
 // Kinds lists the trigger types of this package.
 func Kinds() []scaler.Kind {
-	return slices.Concat(pubsubKinds(), storageKinds())
+	return slices.Concat(cloudtasksKinds(), pubsubKinds(), stackdriverKinds(), storageKinds())
 }
 
 // exampleAuth are the credentials of the examples.

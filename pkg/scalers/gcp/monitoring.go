@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,7 +79,10 @@ type query struct {
 	start, end time.Time
 	// aggregation of series, none when its aligner is empty.
 	aggregation aggregation
-	groupBy     string
+	// period is what points are put together in, groupBy what series are kept
+	// apart by; both may be empty.
+	period  time.Duration
+	groupBy string
 }
 
 // list returns the time series of a query, all pages together.
@@ -89,8 +93,13 @@ func (m *monitoringAPI) list(ctx context.Context, q query) ([]*monitoring.TimeSe
 		IntervalStartTime(q.start.UTC().Format(time.RFC3339)).IntervalEndTime(q.end.UTC().Format(time.RFC3339)).
 		Fields("timeSeries(resource/labels,points)", "nextPageToken", "executionErrors(code)")
 	if a := q.aggregation; a.aligner != "" {
-		call.AggregationAlignmentPeriod(fmt.Sprintf("%.0fs", alignment.Seconds())).AggregationPerSeriesAligner(a.aligner).
-			AggregationCrossSeriesReducer(a.reducer).AggregationGroupByFields(q.groupBy)
+		call.AggregationAlignmentPeriod(fmt.Sprintf("%.0fs", cmp.Or(q.period, alignment).Seconds())).AggregationPerSeriesAligner(a.aligner)
+		if a.reducer != "" {
+			call.AggregationCrossSeriesReducer(a.reducer)
+		}
+		if q.groupBy != "" {
+			call.AggregationGroupByFields(q.groupBy)
+		}
 	}
 	var out []*monitoring.TimeSeries
 	for range maxPages {

@@ -175,10 +175,10 @@ func (c *pubsubConfig) Open(_ context.Context, env scaler.Env) (scaler.Source, e
 	if err != nil {
 		return nil, err
 	}
-	s := &pubsubSource{GCPClient: client, now: env.Now, what: c.target()}
-	s.config, s.name = c, c.name()
-	if s.now == nil {
-		s.now = time.Now
+	s := newMetricSource(client, env, c.target(), c.name())
+	s.helps, s.choose = "a timeHorizon that reaches back to its newest value, or valueIfNull", "a filter or an aggregation such as sum"
+	if c.has.ifNull {
+		s.ifNull = &c.ifNull
 	}
 	return s, nil
 }
@@ -198,6 +198,7 @@ func (c *pubsubConfig) collection() string {
 // target is what triggers must have in common to be asked together.
 func (c *pubsubConfig) target() target {
 	t := target{resource: strings.TrimSuffix(c.collection(), "s"), filter: c.filter, horizon: c.horizon}
+	t.kind = "pubsub_" + t.resource
 	t.project, _, _ = splitResource(cmp.Or(c.subscription, c.topic), c.collection())
 	mode := c.mode
 	if c.size > 0 || strings.EqualFold(mode, modeSize) {

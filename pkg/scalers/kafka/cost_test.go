@@ -19,17 +19,17 @@ import (
 
 // fleet opens n triggers, each with its own group and every second with its
 // own topic of 10 partitions, of a cluster whose connections are counted.
-func fleet(t testing.TB, n int) (*kafkaserver.Fake, []scaler.Source, *atomic.Int64) {
+func fleet(t testing.TB, n int, more ...kfake.Opt) (*kafkaserver.Fake, []scaler.Source, *atomic.Int64) {
 	t.Helper()
 	var most atomic.Int64
 	topics := make([]string, n/2)
 	for i := range topics {
 		topics[i] = fmt.Sprint("fleet-", i)
 	}
-	f := kafkaserver.StartFake(t, kfake.SeedTopics(10, topics...), kfake.ListenFn(func(network, address string) (net.Listener, error) {
+	f := kafkaserver.StartFake(t, append(more, kfake.SeedTopics(10, topics...), kfake.ListenFn(func(network, address string) (net.Listener, error) {
 		l, err := net.Listen(network, address)
 		return &countingListener{Listener: l, most: &most}, err
-	}))
+	}))...)
 	env := newEnv()
 	sources := make([]scaler.Source, n)
 	for i := range sources {

@@ -23,7 +23,7 @@ func Kinds() []scaler.Kind {
 		About: "Lag of a consumer group on a topic of Liiklus, in records. It counts up to as many replicas as the topic " +
 			"has partitions, since more would have nothing to read.",
 		Permissions: "None: the API of Liiklus has no authentication.",
-		Cost:        "Two requests per poll, GetOffsets and GetEndOffsets, at once.",
+		Cost:        "One request per poll for the offsets of each group, and one for the ends of each topic, at once.",
 		ByHand:      "grpcurl -plaintext -proto liiklus.proto -d '{\"topic\": \"TOPIC\", \"group\": \"GROUP\"}' ADDRESS com.github.bsideup.liiklus.LiiklusService/GetOffsets",
 		Examples: []scaler.Example{{
 			Title:    "Orders",
@@ -67,6 +67,9 @@ func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 	return &source{config: c, channel: channel, release: release, client: liikluspb.NewLiiklusServiceClient(channel)}, nil
 }
 
+// atOnce bounds the calls to one gateway that a round makes at the same time.
+const atOnce = 16
+
 // source measures one group's lag on one topic.
 type source struct {
 	config  *config
@@ -75,10 +78,16 @@ type source struct {
 	client  liikluspb.LiiklusServiceClient
 }
 
-var _ scaler.Hosted = (*source)(nil)
+var (
+	_ scaler.Hosted  = (*source)(nil)
+	_ scaler.Batcher = (*source)(nil)
+)
 
 // Host implements scaler.Hosted.
 func (s *source) Host() string { return s.config.address }
+
+// BatchKey implements scaler.Batcher: groups on one topic.
+func (s *source) BatchKey() string { return "liiklus " + s.config.address + " " + s.config.topic }
 
 // Close implements scaler.Source.
 func (s *source) Close() error {
@@ -88,26 +97,58 @@ func (s *source) Close() error {
 
 // Measure implements scaler.Source.
 func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
+	r := s.MeasureAll(ctx, []scaler.Source{s})[0]
+	return r.Reading, r.Err
+}
+
+// MeasureAll implements scaler.Batcher. The topic's ends are asked for once,
+// and the offsets of each group, all at the same time within bounds.
+func (s *source) MeasureAll(ctx context.Context, sources []scaler.Source) []scaler.Result {
+	results := make([]scaler.Result, len(sources))
+	reads := make([]map[uint32]uint64, len(sources))
+	var ends map[uint32]uint64
+	var failed error
+	var calls errgroup.Group // errors are kept apart
+	calls.SetLimit(atOnce)
+	calls.Go(func() error {
+		ends, failed = s.ends(ctx)
+		return nil
+	})
+	for i, other := range sources {
+		calls.Go(func() error {
+			reads[i], results[i].Err = other.(*source).read(ctx)
+			return nil
+		})
+	}
+	_ = calls.Wait()
+	for i, other := range sources {
+		switch c := other.(*source).config; {
+		case results[i].Err != nil:
+		case failed != nil:
+			results[i].Err = failed
+		default:
+			results[i].Reading.Value = min(lag(reads[i], ends), float64(c.threshold)*float64(len(ends)))
+		}
+	}
+	return results
+}
+
+// read asks for the offsets of the group.
+func (s *source) read(ctx context.Context) (map[uint32]uint64, error) {
 	c := s.config
-	var read, ends map[uint32]uint64
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		answer, err := s.client.GetOffsets(ctx, &liikluspb.GetOffsetsRequest{Topic: c.topic, Group: c.group, GroupVersion: uint32(c.version)}) //nolint:gosec // bounded by Max
-		read = answer.GetOffsets()
-		return s.channel.Error(err, fmt.Sprintf("reading the offsets of the group %.100q on the topic %.100q", c.group, c.topic))
-	})
-	group.Go(func() error {
-		answer, err := s.client.GetEndOffsets(ctx, &liikluspb.GetEndOffsetsRequest{Topic: c.topic})
-		ends = answer.GetOffsets()
-		return s.channel.Error(err, fmt.Sprintf("reading the end offsets of the topic %.100q", c.topic))
-	})
-	if err := group.Wait(); err != nil {
-		return scaler.Reading{}, err
+	answer, err := s.client.GetOffsets(ctx, &liikluspb.GetOffsetsRequest{Topic: c.topic, Group: c.group, GroupVersion: uint32(c.version)}) //nolint:gosec // bounded by Max
+	return answer.GetOffsets(), s.channel.Error(err, fmt.Sprintf("reading the offsets of the group %.100q on the topic %.100q", c.group, c.topic))
+}
+
+// ends asks for the end offsets of the topic.
+func (s *source) ends(ctx context.Context) (map[uint32]uint64, error) {
+	doing := fmt.Sprintf("reading the end offsets of the topic %.100q", s.config.topic)
+	answer, err := s.client.GetEndOffsets(ctx, &liikluspb.GetEndOffsetsRequest{Topic: s.config.topic})
+	ends := answer.GetOffsets()
+	if err == nil && len(ends) == 0 {
+		return nil, scaler.Missing(errors.New("no partition was found"), "%s", doing)
 	}
-	if len(ends) == 0 {
-		return scaler.Reading{}, scaler.Missing(errors.New("no partition was found"), "reading the end offsets of the topic %.100q", c.topic)
-	}
-	return scaler.Reading{Value: min(lag(read, ends), float64(c.threshold)*float64(len(ends)))}, nil
+	return ends, s.channel.Error(err, doing)
 }
 
 // lag is how far a group is behind, over all partitions, in records. A

@@ -3,6 +3,9 @@ package liiklus
 import (
 	"context"
 	"net"
+	"path"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +30,9 @@ type gateway struct {
 	read, ends map[uint32]uint64
 	version    uint32
 	refuse     codes.Code
+	refused    string // a group that is refused on its own
+	endless    bool   // GetEndOffsets fails
+	calls      []string
 }
 
 func start(t testing.TB) *gateway {
@@ -36,11 +42,26 @@ func start(t testing.TB) *gateway {
 		t.Fatal(err)
 	}
 	g := &gateway{address: l.Addr().String()}
-	s := grpc.NewServer()
+	s := grpc.NewServer(grpc.UnaryInterceptor(g.count))
 	liikluspb.RegisterLiiklusServiceServer(s, g)
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(s.Stop)
 	return g
+}
+
+// count notes the calls.
+func (g *gateway) count(ctx context.Context, r any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	g.mu.Lock()
+	g.calls = append(g.calls, path.Base(info.FullMethod))
+	g.mu.Unlock()
+	return handle(ctx, r)
+}
+
+// called counts the calls so far.
+func (g *gateway) called() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return int64(len(g.calls))
 }
 
 func (g *gateway) set(read, ends map[uint32]uint64) {
@@ -61,6 +82,9 @@ func (g *gateway) GetOffsets(_ context.Context, r *liikluspb.GetOffsetsRequest) 
 	if g.refuse != codes.OK {
 		return nil, status.Error(g.refuse, "refused")
 	}
+	if r.GetGroup() == g.refused {
+		return nil, status.Error(codes.PermissionDenied, "refused")
+	}
 	if r.GetTopic() != "orders" || r.GetGroup() != "workers" || r.GetGroupVersion() != g.version {
 		return &liikluspb.GetOffsetsReply{}, nil
 	}
@@ -70,6 +94,9 @@ func (g *gateway) GetOffsets(_ context.Context, r *liikluspb.GetOffsetsRequest) 
 func (g *gateway) GetEndOffsets(_ context.Context, r *liikluspb.GetEndOffsetsRequest) (*liikluspb.GetEndOffsetsReply, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.endless {
+		return nil, status.Error(codes.Unavailable, "refused")
+	}
 	if r.GetTopic() != "orders" {
 		return &liikluspb.GetEndOffsetsReply{}, nil
 	}
@@ -144,6 +171,62 @@ func TestLag(t *testing.T) {
 				t.Errorf("got %+v, %v; want %v", r, err, tt.want)
 			}
 		})
+	}
+}
+
+// open opens a trigger.
+func open(t testing.TB, p scaler.Pool, metadata map[string]string) scaler.Source {
+	t.Helper()
+	c := Kinds()[0].New()
+	if err := scaler.Decode(c, param.Values{Metadata: metadata}).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Open(t.Context(), scaler.Env{Pool: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// TestTogether: the groups of a topic share the question for its ends, and
+// nothing else; triggers on other topics are measured apart.
+func TestTogether(t *testing.T) {
+	g, p := start(t), pool.New()
+	g.set(map[uint32]uint64{0: 4}, map[uint32]uint64{0: 9, 1: 2})
+	g.refused = "intruders"
+	var sources []scaler.Source
+	for _, more := range [][]string{{}, {"group", "beginners"}, {"group", "intruders"}, {"lagThreshold", "1"}} {
+		sources = append(sources, open(t, p, trigger(g.address, more...)))
+	}
+	key := sources[0].(scaler.Batcher).BatchKey()
+	results := sources[0].(scaler.Batcher).MeasureAll(t.Context(), sources)
+	for i, want := range []float64{7, 11, 0, 2} {
+		if same := sources[i].(scaler.Batcher).BatchKey() == key; !same {
+			t.Errorf("trigger %d is measured apart", i)
+		}
+		r := results[i]
+		switch {
+		case i == 2 && (scaler.ReasonOf(r.Err) != scaler.ReasonDenied || !strings.Contains(r.Err.Error(), "intruders")):
+			t.Errorf("trigger %d: %+v; want it denied", i, r)
+		case i != 2 && (r.Err != nil || r.Reading.Value != want):
+			t.Errorf("trigger %d: %+v; want %v", i, r, want)
+		}
+	}
+	slices.Sort(g.calls)
+	if want := []string{"GetEndOffsets", "GetOffsets", "GetOffsets", "GetOffsets", "GetOffsets"}; !slices.Equal(g.calls, want) {
+		t.Errorf("called %v; want %v", g.calls, want)
+	}
+	g.endless = true
+	for i, r := range sources[1].(scaler.Batcher).MeasureAll(t.Context(), sources) {
+		if scaler.ReasonOf(r.Err) != scaler.ReasonUnreachable && i != 2 {
+			t.Errorf("trigger %d without ends: %+v", i, r)
+		}
+	}
+	for _, metadata := range []map[string]string{trigger(g.address, "topic", "returns"), trigger("127.0.0.1:1")} {
+		if open(t, p, metadata).(scaler.Batcher).BatchKey() == key {
+			t.Errorf("%v is measured with another topic", metadata)
+		}
 	}
 }
 

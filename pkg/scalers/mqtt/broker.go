@@ -18,6 +18,10 @@ import (
 // dialTimeout is for TCP, TLS and CONNECT together.
 const dialTimeout = 10 * time.Second
 
+// subscribeAtOnce bounds the subscriptions under way. A broker answers each
+// and sends what it retains, which it must be able to hold.
+const subscribeAtOnce = 100
+
 // broker is what all triggers with the same address and credentials share.
 // The pool closes it.
 type broker struct {
@@ -213,25 +217,32 @@ func (b *broker) refresh(ctx context.Context, topics []*topic) (map[*topic]error
 }
 
 func (b *broker) refreshOn(ctx context.Context, s *session, topics []*topic) (map[*topic]error, error) {
-	refused := map[*topic]error{}
+	var come []*topic
+	var filters []string
+	b.mu.Lock()
 	for _, t := range topics {
-		b.mu.Lock()
-		had := t.on == s
-		b.mu.Unlock()
-		if had {
-			continue
+		if t.on != s {
+			come, filters = append(come, t), append(filters, t.filter)
 		}
-		if err := s.subscribe(ctx, t.filter); err != nil {
-			if s.over() != nil || ctx.Err() != nil {
-				return nil, err
+	}
+	b.mu.Unlock()
+	refused := map[*topic]error{}
+	for first := 0; first < len(come); first += subscribeAtOnce {
+		last := min(first+subscribeAtOnce, len(come))
+		answers, err := s.subscribe(ctx, filters[first:last]...)
+		if err != nil {
+			return nil, err
+		}
+		b.mu.Lock()
+		for i, t := range come[first:last] {
+			if answers[i] != nil {
+				refused[t] = answers[i]
+				continue
 			}
-			refused[t] = err
-			continue
-		}
-		b.mu.Lock()
-		t.on = s
-		for _, src := range t.sources {
-			src.began(s)
+			t.on = s
+			for _, src := range t.sources {
+				src.began(s)
+			}
 		}
 		b.mu.Unlock()
 	}

@@ -53,7 +53,7 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-func openAt(t *testing.T, p scaler.Pool, now func() time.Time, metadata, auth map[string]string) *source {
+func openAt(t testing.TB, p scaler.Pool, now func() time.Time, metadata, auth map[string]string) *source {
 	t.Helper()
 	c := Kinds()[0].New()
 	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
@@ -67,7 +67,7 @@ func openAt(t *testing.T, p scaler.Pool, now func() time.Time, metadata, auth ma
 	return s.(*source)
 }
 
-func open(t *testing.T, p scaler.Pool, metadata, auth map[string]string) *source {
+func open(t testing.TB, p scaler.Pool, metadata, auth map[string]string) *source {
 	t.Helper()
 	return openAt(t, p, time.Now, metadata, auth)
 }
@@ -213,7 +213,8 @@ func refusals(t *testing.T, s *mosquittoserver.Server, at map[string]string, ca 
 
 // shared counts connections and subscriptions of many triggers.
 func shared(t *testing.T, s *mosquittoserver.Server, at map[string]string) {
-	front := scalertest.NewProxy(t, s.Address)
+	count := scalertest.NewCounter(t, s.Address)
+	front := scalertest.NewProxy(t, count.Addr)
 	p := pool.New()
 	var sources []scaler.Source
 	const n = 100
@@ -229,6 +230,9 @@ func shared(t *testing.T, s *mosquittoserver.Server, at map[string]string) {
 	}
 	if got := front.Accepted(); got != 1 {
 		t.Errorf("%d connections, want 1", got)
+	}
+	if got := count.Asked(); got != 3 {
+		t.Errorf("the first poll takes %d round trips; want 3, to connect, to subscribe to all, and to know that all has come", got)
 	}
 	b := sources[0].(*source).broker
 	topics := func() int {

@@ -2,7 +2,9 @@ package mqtt
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -179,39 +181,57 @@ func (s *session) ping(ctx context.Context) error {
 	}
 }
 
-// subscribe waits until the broker has taken or refused a subscription.
-func (s *session) subscribe(ctx context.Context, filter string) error {
-	answer := make(chan error, 1)
+// subscribe asks for subscriptions, all at once, and waits until the broker
+// has taken or refused each. refused has its reason, or nil, for each.
+func (s *session) subscribe(ctx context.Context, filters ...string) (refused []error, err error) {
+	answers := make([]chan error, len(filters))
+	var packets bytes.Buffer
+	var unfit error
 	s.mu.Lock()
+	for i, filter := range filters {
+		answers[i] = make(chan error, 1)
+		id := s.nextID()
+		s.subs[id] = answers[i]
+		unfit = errors.Join(unfit, s.wire.subscribe(&packets, id, filter))
+	}
+	s.mu.Unlock()
+	s.writing.Lock()
+	err = s.write(func() error {
+		if unfit != nil {
+			return unfit
+		}
+		_, err := packets.WriteTo(s.raw)
+		return err
+	})
+	s.writing.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	refused = make([]error, len(filters))
+	for i, answer := range answers {
+		select {
+		case refused[i] = <-answer:
+		case <-s.done:
+			return nil, s.over()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return refused, nil
+}
+
+// nextID is the next packet's identifier. The caller holds the lock.
+func (s *session) nextID() uint16 {
 	if s.id++; s.id == 0 { // 0 is no identifier
 		s.id = 1
 	}
-	id := s.id
-	s.subs[id] = answer
-	s.mu.Unlock()
-	s.writing.Lock()
-	err := s.write(func() error { return s.wire.subscribe(s.raw, id, filter) })
-	s.writing.Unlock()
-	if err != nil {
-		return err
-	}
-	select {
-	case err := <-answer:
-		return err
-	case <-s.done:
-		return s.over()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return s.id
 }
 
 // unsubscribe tells the broker and does not wait for its answer.
 func (s *session) unsubscribe(filter string) {
 	s.mu.Lock()
-	if s.id++; s.id == 0 {
-		s.id = 1
-	}
-	id := s.id
+	id := s.nextID()
 	s.mu.Unlock()
 	s.writing.Lock()
 	defer s.writing.Unlock()

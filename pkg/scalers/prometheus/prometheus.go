@@ -1,5 +1,6 @@
 // Package prometheus measures instant queries of Prometheus and of servers
-// with its query API (Thanos, Mimir, VictoriaMetrics).
+// with its query API (Thanos, Mimir, VictoriaMetrics), and of Loki, whose API
+// is Prometheus' at another path.
 //
 // It owns the query and the reading of its result. It refuses results that
 // are not one finite number.
@@ -18,8 +19,10 @@ import (
 )
 
 // Kinds lists the trigger types of this package.
-func Kinds() []scaler.Kind {
-	return []scaler.Kind{{
+func Kinds() []scaler.Kind { return []scaler.Kind{prometheusKind(), lokiKind(), ionosKind()} }
+
+func prometheusKind() scaler.Kind {
+	return scaler.Kind{
 		Name:  "prometheus",
 		Title: "Prometheus",
 		About: "The result of an instant query: one series, a scalar, or a string that holds a number. " +
@@ -94,7 +97,7 @@ func Kinds() []scaler.Kind {
 		New: func() scaler.Config {
 			return &config{auth: conn.NewHTTPAuth(conn.AuthBasic, conn.AuthBearer, conn.AuthTLS, conn.AuthCustom, conn.AuthOAuth)}
 		},
-	}}
+	}
 }
 
 type config struct {
@@ -160,7 +163,10 @@ func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &source{client: client, config: c, at: c.endpoint(), header: c.header()}, nil
+	return &source{
+		client: client, at: c.endpoint(), header: c.header(), zeroWhenEmpty: c.zeroWhenEmpty,
+		server: dialect{name: "Prometheus", path: "/api/v1"},
+	}, nil
 }
 
 // endpoint is the address asked, with all query parameters.

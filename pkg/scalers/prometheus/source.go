@@ -21,10 +21,20 @@ import (
 
 // source asks one query. It owns its share of the client.
 type source struct {
-	client *conn.HTTPClient
-	config *config
-	at     *url.URL
-	header http.Header
+	client        *conn.HTTPClient
+	at            *url.URL
+	header        http.Header
+	zeroWhenEmpty bool
+	server        dialect
+}
+
+// dialect is what differs among the servers with the query API.
+type dialect struct {
+	// name is the server's own, and path where its query API is.
+	name, path string
+	// logs says that it holds log lines: a query that does not count returns
+	// them, and one that it can't read is refused with a text, not with JSON.
+	logs bool
 }
 
 // answer is what /api/v1/query returns:
@@ -34,7 +44,7 @@ type answer struct {
 	ErrorType string `json:"errorType"`
 	Error     string `json:"error"`
 	Data      struct {
-		ResultType model.ValueType `json:"resultType"`
+		ResultType string          `json:"resultType"`
 		Result     json.RawMessage `json:"result"`
 	} `json:"data"`
 	Warnings []string `json:"warnings"`
@@ -48,7 +58,7 @@ func (s *source) Close() error { return s.client.Close() }
 
 // Measure implements scaler.Source.
 func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
-	doing := "querying Prometheus at " + s.at.Host
+	doing := "querying " + s.server.name + " at " + s.at.Host
 	got, err := s.client.Do(ctx, s.request(), doing)
 	if err != nil {
 		return scaler.Reading{}, err
@@ -58,11 +68,14 @@ func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
 	if err := refused(got.Status, a, doing); err != nil {
 		return scaler.Reading{}, err
 	}
+	if got.Status == http.StatusBadRequest && s.server.logs {
+		return scaler.Reading{}, scaler.Misconfigured(errors.New("the server refused the query or the tenant (status 400)"), "%s", doing)
+	}
 	if err := got.Err(s.client.Now(), doing); err != nil {
 		return scaler.Reading{}, err
 	}
 	if decodeErr != nil || a.Status != "success" {
-		return scaler.Reading{}, scaler.BadAnswer(errors.New("the answer is not that of Prometheus' query API; expected the server's address without /api/v1"), "%s", doing)
+		return scaler.Reading{}, scaler.BadAnswer(fmt.Errorf("the answer is not that of %s's query API; expected the server's address without %s", s.server.name, s.server.path), "%s", doing)
 	}
 	r, err := s.read(a)
 	if err != nil {
@@ -117,13 +130,13 @@ func (s *source) read(a answer) (scaler.Reading, error) {
 	const doing = "reading the result of the query"
 	var value float64
 	switch a.Data.ResultType {
-	case model.ValScalar:
+	case model.ValScalar.String():
 		var v model.Scalar
 		if err := json.Unmarshal(a.Data.Result, &v); err != nil {
 			return scaler.Reading{}, scaler.BadAnswer(errors.New("the scalar is malformed"), doing)
 		}
 		value = float64(v.Value)
-	case model.ValString:
+	case model.ValString.String():
 		var v model.String
 		if err := json.Unmarshal(a.Data.Result, &v); err != nil {
 			return scaler.Reading{}, scaler.BadAnswer(errors.New("the string is malformed"), doing)
@@ -133,7 +146,7 @@ func (s *source) read(a answer) (scaler.Reading, error) {
 			return scaler.Reading{}, scaler.Misconfigured(errors.New("the result is a string that is no number"), doing)
 		}
 		value = n
-	case model.ValVector:
+	case model.ValVector.String():
 		var v model.Vector
 		if err := json.Unmarshal(a.Data.Result, &v); err != nil {
 			return scaler.Reading{}, scaler.BadAnswer(errors.New("the vector is malformed"), doing)
@@ -146,10 +159,16 @@ func (s *source) read(a answer) (scaler.Reading, error) {
 		case v[0].Histogram != nil:
 			return scaler.Reading{}, scaler.Misconfigured(errors.New("the query returned a histogram; expected a number, for example with histogram_count(…)"), doing)
 		}
+		if _, err := conn.NumberAt(a.Data.Result, "0.value.1"); err != nil { // null would be read as 0
+			return scaler.Reading{}, scaler.BadAnswer(errors.New("the series has no value"), doing)
+		}
 		value = float64(v[0].Value)
-	case model.ValMatrix:
+	case model.ValMatrix.String():
 		return scaler.Reading{}, scaler.Misconfigured(errors.New("the query returned a range of values; expected one value, for example with avg_over_time(…)"), doing)
 	default:
+		if a.Data.ResultType == "streams" && s.server.logs {
+			return scaler.Reading{}, scaler.Misconfigured(errors.New("the query returned log lines; expected a number, for example with sum(count_over_time(…))"), doing)
+		}
 		return scaler.Reading{}, scaler.BadAnswer(errors.New("the result has an unknown type"), doing)
 	}
 	if math.IsNaN(value) || math.IsInf(value, 0) {
@@ -161,7 +180,7 @@ func (s *source) read(a answer) (scaler.Reading, error) {
 // empty is what no series means.
 func (s *source) empty() (scaler.Reading, error) {
 	nothing := scaler.Reading{Empty: true}
-	if s.config.zeroWhenEmpty {
+	if s.zeroWhenEmpty {
 		nothing.Note = "the query found no series, which counts as 0 (ignoreNullValues)"
 		return nothing, nil
 	}

@@ -125,7 +125,7 @@ func (c *mysqlConfig) Open(_ context.Context, env scaler.Env) (scaler.Source, er
 		return nil, err
 	}
 	return c.query.open(env, target{
-		engine:      engine{driver: "mysql", readOnly: true, answered: mysqlAnswered},
+		engine:      engine{driver: "mysql", ask: askReadOnly, answered: mysqlAnswered},
 		host:        m.Addr,
 		address:     m.Addr + "/" + m.DBName,
 		credentials: conn.Digest(m.FormatDSN(), c.tls.Digest()),

@@ -87,6 +87,7 @@ func mysqlResults(t *testing.T, s *mariadbserver.Server) {
 		"no column":      {query: "SELECT nothing FROM depth", reason: scaler.ReasonMisconfigured, mention: "nothing"},
 		"denied":         {query: "SELECT COUNT(*) FROM hidden", reason: scaler.ReasonDenied, mention: "hidden"},
 		"writes":         {query: "DELETE FROM depth RETURNING 1", reason: scaler.ReasonMisconfigured, mention: "read-only"},
+		"writes, set so": {query: "SET STATEMENT tx_read_only=0 FOR DELETE FROM depth RETURNING 1", reason: scaler.ReasonMisconfigured, mention: "read-only"},
 		"two statements": {query: "SELECT 1; SELECT 2", reason: scaler.ReasonMisconfigured, mention: "syntax"},
 	}
 	env := newEnv()

@@ -23,7 +23,7 @@ import (
 const maxMessage = 1 << 20
 
 const (
-	pgCost = "One query in a read-only transaction, three round trips; equal queries of many triggers are asked once. At most 4 connections per server, database and user"
+	pgCost = "One query in a read-only transaction, one round trip; equal queries of many triggers are asked once. At most 4 connections per server, database and user"
 	pgMay  = "`CONNECT` to the database, and `SELECT` on what the query reads. The query runs in a read-only transaction."
 )
 
@@ -200,7 +200,7 @@ func (c *pgConfig) Open(_ context.Context, env scaler.Env) (scaler.Source, error
 	}
 	first := net.JoinHostPort(s.hosts()[0], s.port(0))
 	src, err := c.query.open(env, target{
-		engine:      engine{driver: c.kind, readOnly: true, answered: pgAnswered},
+		engine:      engine{driver: c.kind, ask: pgAsk, answered: pgAnswered},
 		host:        first,
 		address:     fmt.Sprint(s["host"], " ", s["port"], " ", s["dbname"]),
 		credentials: conn.Digest(s.text(), c.tls.Digest()),

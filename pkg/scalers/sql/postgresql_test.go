@@ -45,6 +45,8 @@ func TestPostgreSQL(t *testing.T) {
 	t.Run("results", func(t *testing.T) { pgResults(t, s) })
 	t.Run("connection strings", func(t *testing.T) { pgStrings(t, s) })
 	t.Run("connections", func(t *testing.T) { pgConnections(t, s) })
+	t.Run("apart", func(t *testing.T) { pgApart(t, s) })
+	t.Run("in time", func(t *testing.T) { pgInTime(t, s) })
 	t.Run("channels", func(t *testing.T) { pgChannels(t, s) })
 }
 
@@ -99,6 +101,9 @@ func pgResults(t *testing.T, s *pgserver.Server) {
 		"two statements":  {query: "SELECT 1; SELECT 2", reason: scaler.ReasonMisconfigured, mention: "multiple commands"},
 		"takes too long":  {query: "SET LOCAL statement_timeout = 1", reason: scaler.ReasonMisconfigured, mention: "0 columns"},
 		"comment only":    {query: "-- nothing", reason: scaler.ReasonMisconfigured, mention: "0 columns"},
+		"bytes":           {query: "SELECT '3'::bytea", want: 3},
+		"JSON":            {query: "SELECT '3'::jsonb", want: 3},
+		"copies":          {query: "COPY depth TO STDOUT", reason: scaler.ReasonMisconfigured, mention: "copies"},
 		"array":           {query: "SELECT ARRAY[1]", reason: scaler.ReasonMisconfigured, mention: "no number"},
 		"more than float": {query: "SELECT 1e400::numeric", reason: scaler.ReasonMisconfigured},
 	}
@@ -196,6 +201,61 @@ func TestPGEnvironment(t *testing.T) {
 	if diff := cmp.Diff(shown(before), shown(after)); diff != "" {
 		t.Errorf("the environment changes (-without +with):\n%s", diff)
 	}
+}
+
+// pgApart checks that a query takes one round trip, whatever comes of it, and
+// that it leaves nothing behind for the next one on its connection.
+func pgApart(t *testing.T, s *pgserver.Server) {
+	s.Exec(t, "UPDATE depth SET n = 0; CREATE TABLE open (n int); INSERT INTO open VALUES (7); GRANT SELECT, DELETE ON open TO keda")
+	count, env := scalertest.NewCounter(t, s.Address), newEnv()
+	run := func(query string) (scaler.Reading, error) {
+		t.Helper()
+		before := count.Asked()
+		r, err := measure(t, open(t, env, "postgresql", pgMetadata(count.Addr, query), pgAuth))
+		if n := count.Asked() - before; n != 1 {
+			t.Errorf("%s took %d round trips", query, n)
+		}
+		return r, err
+	}
+	kept := open(t, env, "postgresql", pgMetadata(count.Addr, "SELECT pg_backend_pid()"), pgAuth)
+	var pid scaler.Reading
+	for range 2 { // the driver tries a new connection once more
+		var err error
+		if pid, err = measure(t, kept); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, query := range []string{
+		"COMMIT", "ROLLBACK", "BEGIN", "SET TRANSACTION READ WRITE", "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+		"SET default_transaction_read_only = off", "SELECT set_config('search_path', 'nowhere', false)", "SELECT 1/n FROM depth",
+		"LISTEN jobs", "PREPARE p AS SELECT 1", "DECLARE c CURSOR WITH HOLD FOR SELECT 1", "SELEKT", "SELECT g FROM generate_series(1, 5000) g",
+	} {
+		_, _ = run(query)
+		result{query: query, reason: scaler.ReasonMisconfigured, mention: "read-only"}.check(t, open(t, env, "postgresql", pgMetadata(count.Addr, "DELETE FROM open RETURNING 1"), pgAuth))
+		if r, err := run("SELECT n FROM open"); err != nil || r.Value != 7 {
+			t.Errorf("after %s: %+v, %v", query, r, err)
+		}
+	}
+	result{want: pid.Value}.check(t, kept)
+}
+
+// pgInTime checks that a query ends with its deadline, at the server too.
+func pgInTime(t *testing.T, s *pgserver.Server) {
+	env := newEnv()
+	const query = "SELECT count(*) FROM (SELECT pg_sleep(600)) AS slow"
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if _, err := open(t, env, "postgresql", pgMetadata(s.Address, query), pgAuth).Measure(ctx); scaler.ReasonOf(err) != scaler.ReasonUnreachable || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	left := open(t, env, "postgresql", pgMetadata(s.Address, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%AS slow' AND pid != pg_backend_pid()"), pgAuth)
+	eventually(t, func() error {
+		r, err := measure(t, left)
+		if err == nil && r.Value != 0 {
+			return fmt.Errorf("the query still runs: %+v", r)
+		}
+		return err
+	})
 }
 
 // pgConnections checks that many triggers share few connections, and that

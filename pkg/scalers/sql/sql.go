@@ -70,8 +70,9 @@ func (q *query) metric(kind, database string) string {
 // engine is what differs between servers once connected.
 type engine struct {
 	driver string
-	// readOnly says that the server has read-only transactions.
-	readOnly bool
+	// ask runs a query such that it can't write; nil where the server has no
+	// read-only transactions.
+	ask func(ctx context.Context, db *dbsql.DB, query string) (answer, error)
 	// emptyIsZero says that a query without a row counts as 0.
 	emptyIsZero bool
 	// answered classifies an error that the server itself answered, and gives
@@ -153,61 +154,87 @@ func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
 	return scaler.Reading{}, s.engine.failed(err, "asking "+s.host)
 }
 
+// answer is what is needed of a query's result.
+type answer struct {
+	columns int
+	rows    int // more than one count as two
+	cell    any // of the first row, when there is one column
+}
+
+// ask runs the query, in a transaction that can't write where there is such.
+func (s *source) ask(ctx context.Context) (scaler.Reading, error) {
+	ask := s.engine.ask
+	if ask == nil {
+		ask = askAny
+	}
+	a, err := ask(ctx, s.server.db, s.query.text)
+	if err != nil {
+		return scaler.Reading{}, err
+	}
+	return s.reading(a)
+}
+
 // asker is a database or a transaction.
 type asker interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*dbsql.Rows, error)
 }
 
-// ask runs the query, in a transaction that can't write where there is such.
-func (s *source) ask(ctx context.Context) (scaler.Reading, error) {
-	if !s.engine.readOnly {
-		return s.read(ctx, s.server.db)
-	}
-	tx, err := s.server.db.BeginTx(ctx, &dbsql.TxOptions{ReadOnly: true})
+// askReadOnly runs a query in a transaction that can't write: three round
+// trips. A setting of the session would save two, but MariaDB's SET STATEMENT
+// lifts that within the query itself.
+func askReadOnly(ctx context.Context, db *dbsql.DB, query string) (answer, error) {
+	tx, err := db.BeginTx(ctx, &dbsql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return scaler.Reading{}, err
+		return answer{}, err
 	}
-	r, err := s.read(ctx, tx)
+	a, err := answerOf(ctx, tx, query)
 	if end := tx.Rollback(); err == nil && end != nil && ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	return r, err
+	return a, err
 }
 
-func (s *source) read(ctx context.Context, from asker) (r scaler.Reading, err error) {
-	rows, err := from.QueryContext(ctx, s.query.text)
+// askAny runs a query as it is.
+func askAny(ctx context.Context, db *dbsql.DB, query string) (answer, error) {
+	return answerOf(ctx, db, query)
+}
+
+func answerOf(ctx context.Context, from asker, query string) (a answer, err error) {
+	rows, err := from.QueryContext(ctx, query)
 	if err != nil {
-		return scaler.Reading{}, err
+		return answer{}, err
 	}
 	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()
 	if err != nil {
-		return scaler.Reading{}, err
+		return answer{}, err
 	}
-	if len(columns) != 1 {
-		if err := rows.Err(); err != nil {
-			return scaler.Reading{}, err
+	a.columns = len(columns)
+	for a.columns == 1 && a.rows < 2 && rows.Next() {
+		if a.rows++; a.rows == 1 {
+			if err := rows.Scan(&a.cell); err != nil {
+				return answer{}, err
+			}
 		}
-		return scaler.Reading{}, scaler.Misconfigured(nil, "the query returns %d columns; expected one row with one number", len(columns))
 	}
-	if !rows.Next() {
-		if err := rows.Err(); err != nil {
-			return scaler.Reading{}, err
-		}
-		if s.engine.emptyIsZero {
-			return scaler.Reading{Empty: true, Note: "the query returned no row, which counts as 0"}, nil
-		}
+	return a, rows.Err()
+}
+
+// reading is the number of an answer.
+func (s *source) reading(a answer) (r scaler.Reading, err error) {
+	switch {
+	case a.columns != 1:
+		return r, scaler.Misconfigured(nil, "the query returns %d columns; expected one row with one number", a.columns)
+	case a.rows == 0 && s.engine.emptyIsZero:
+		return scaler.Reading{Empty: true, Note: "the query returned no row, which counts as 0"}, nil
+	case a.rows == 0:
 		return scaler.Reading{Empty: true}, scaler.Missing(nil, "the query returns no row; expected one row with one number")
 	}
-	var cell any
-	if err := rows.Scan(&cell); err != nil {
+	if r.Value, err = number(a.cell); err != nil {
 		return scaler.Reading{}, err
 	}
-	if r.Value, err = number(cell); err != nil {
-		return scaler.Reading{}, err
-	}
-	if rows.Next() {
+	if a.rows > 1 {
 		r.Note = "the query returned more than one row; the first counts"
 	}
-	return r, rows.Err()
+	return r, nil
 }

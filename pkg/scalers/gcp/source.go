@@ -29,37 +29,54 @@ const (
 
 // target is what triggers must have in common to be asked together.
 type target struct {
-	project, resource, metric, filter string
-	statistic                         statistic // none when its name is empty
-	horizon                           time.Duration
+	project string
+	// kind is the type of resource in Monitoring's words, resource in ours.
+	kind, resource string
+	metric, filter string
+	statistic      statistic // none when its name is empty
+	horizon        time.Duration
 }
 
-// pubsubSource measures one subscription or topic. It owns its share of the client.
-type pubsubSource struct {
+// metricSource measures one resource, such as a subscription, by a metric of
+// Google's own. It owns its share of the client.
+type metricSource struct {
 	*conn.GCPClient[*monitoringAPI]
-	config *pubsubConfig
-	what   target
-	name   string
+	what target
+	name string
+	// ifNull counts when there is no value, nil for none.
+	ifNull *float64
+	// helps is what the user can do about that.
+	helps string
+	// choose is how the user gets one of several series.
+	choose string
 	now    func() time.Time
 }
 
+func newMetricSource(client *conn.GCPClient[*monitoringAPI], env scaler.Env, what target, name string) *metricSource {
+	s := &metricSource{GCPClient: client, what: what, name: name, now: env.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	return s
+}
+
 // Host implements scaler.Hosted.
-func (s *pubsubSource) Host() string { return s.GCPClient.Host }
+func (s *metricSource) Host() string { return s.GCPClient.Host }
 
 // BatchKey implements scaler.Batcher.
-func (s *pubsubSource) BatchKey() string {
+func (s *metricSource) BatchKey() string {
 	w := s.what
-	return strings.Join([]string{"gcp-pubsub", s.Key, w.project, w.metric, w.filter, w.statistic.name, fmt.Sprint(w.statistic.rank), w.horizon.String()}, " ")
+	return strings.Join([]string{"gcp-metric", s.Key, w.project, w.metric, w.filter, w.statistic.name, fmt.Sprint(w.statistic.rank), w.horizon.String()}, " ")
 }
 
 // Measure implements scaler.Source.
-func (s *pubsubSource) Measure(ctx context.Context) (scaler.Reading, error) {
+func (s *metricSource) Measure(ctx context.Context) (scaler.Reading, error) {
 	got := s.MeasureAll(ctx, []scaler.Source{s})[0]
 	return got.Reading, got.Err
 }
 
 // MeasureAll implements scaler.Batcher.
-func (s *pubsubSource) MeasureAll(ctx context.Context, sources []scaler.Source) []scaler.Result {
+func (s *metricSource) MeasureAll(ctx context.Context, sources []scaler.Source) []scaler.Result {
 	results := make([]scaler.Result, len(sources))
 	q, err := s.query(ctx)
 	if err != nil {
@@ -71,7 +88,7 @@ func (s *pubsubSource) MeasureAll(ctx context.Context, sources []scaler.Source) 
 	byName := map[string][]int{}
 	var names []string
 	for i, src := range sources {
-		name := src.(*pubsubSource).name
+		name := src.(*metricSource).name
 		if byName[name] == nil {
 			names = append(names, name)
 		}
@@ -85,7 +102,7 @@ func (s *pubsubSource) MeasureAll(ctx context.Context, sources []scaler.Source) 
 			for _, name := range part {
 				for _, i := range byName[name] { // no other part has the name
 					if results[i].Err = err; err == nil {
-						results[i].Reading, results[i].Err = sources[i].(*pubsubSource).read(series[name])
+						results[i].Reading, results[i].Err = sources[i].(*metricSource).read(series[name])
 					}
 				}
 			}
@@ -97,7 +114,7 @@ func (s *pubsubSource) MeasureAll(ctx context.Context, sources []scaler.Source) 
 }
 
 // query is what is asked, less the names.
-func (s *pubsubSource) query(ctx context.Context) (query, error) {
+func (s *metricSource) query(ctx context.Context) (query, error) {
 	now := s.now()
 	q := query{project: s.what.project, metric: s.what.metric, start: now.Add(-s.what.horizon), end: now, groupBy: "resource.labels." + s.label()}
 	var err error
@@ -122,11 +139,11 @@ func (s *pubsubSource) query(ctx context.Context) (query, error) {
 	return q, nil
 }
 
-func (s *pubsubSource) label() string { return s.what.resource + "_id" }
-func (s *pubsubSource) doing() string { return monitoringDoing + s.what.metric }
+func (s *metricSource) label() string { return s.what.resource + "_id" }
+func (s *metricSource) doing() string { return monitoringDoing + s.what.metric }
 
 // filter selects the series of names.
-func (s *pubsubSource) filter(project string, names []string) string {
+func (s *metricSource) filter(project string, names []string) string {
 	quoted := make([]string, len(names))
 	for i, n := range names {
 		quoted[i] = quote(n)
@@ -135,7 +152,7 @@ func (s *pubsubSource) filter(project string, names []string) string {
 	if len(names) > 1 {
 		these = "=one_of(" + strings.Join(quoted, ",") + ")"
 	}
-	f := "metric.type=" + quote(s.what.metric) + " AND resource.type=" + quote("pubsub_"+s.what.resource) + " AND resource.labels.project_id=" + quote(project) +
+	f := "metric.type=" + quote(s.what.metric) + " AND resource.type=" + quote(s.what.kind) + " AND resource.labels.project_id=" + quote(project) +
 		" AND resource.labels." + s.label() + these
 	if s.what.filter != "" {
 		f += " AND (" + s.what.filter + ")"
@@ -144,7 +161,7 @@ func (s *pubsubSource) filter(project string, names []string) string {
 }
 
 // parts splits names into as few requests as can be.
-func (s *pubsubSource) parts(project string, names []string) func(yield func([]string) bool) {
+func (s *metricSource) parts(project string, names []string) func(yield func([]string) bool) {
 	slices.Sort(names)
 	return func(yield func([]string) bool) {
 		for len(names) > 0 {
@@ -160,8 +177,8 @@ func (s *pubsubSource) parts(project string, names []string) func(yield func([]s
 	}
 }
 
-// fetch returns the series by the name of the subscription or topic.
-func (s *pubsubSource) fetch(ctx context.Context, q query, names []string) (map[string][]*monitoring.TimeSeries, error) {
+// fetch returns the series by the name of the resource.
+func (s *metricSource) fetch(ctx context.Context, q query, names []string) (map[string][]*monitoring.TimeSeries, error) {
 	q.filter = s.filter(q.project, names)
 	all, err := s.API.list(ctx, q)
 	if err != nil {
@@ -178,8 +195,8 @@ func (s *pubsubSource) fetch(ctx context.Context, q query, names []string) (map[
 	return out, nil
 }
 
-// read makes one number of the series of a subscription or topic.
-func (s *pubsubSource) read(series []*monitoring.TimeSeries) (scaler.Reading, error) {
+// read makes one number of the series of a resource.
+func (s *metricSource) read(series []*monitoring.TimeSeries) (scaler.Reading, error) {
 	doing := s.doing() + " of the " + s.what.resource + " " + s.name
 	var values []*monitoring.TypedValue
 	for _, one := range series {
@@ -196,7 +213,7 @@ func (s *pubsubSource) read(series []*monitoring.TimeSeries) (scaler.Reading, er
 		return s.empty(doing)
 	case 1:
 	default:
-		return scaler.Reading{}, scaler.Misconfigured(fmt.Errorf("it has %d series; expected one, by a filter or an aggregation such as sum", len(values)), "%s", doing)
+		return scaler.Reading{}, scaler.Misconfigured(fmt.Errorf("it has %d series; expected one, by %s", len(values), s.choose), "%s", doing)
 	}
 	stat := s.what.statistic
 	if stat.name == "" {
@@ -216,14 +233,14 @@ func (s *pubsubSource) read(series []*monitoring.TimeSeries) (scaler.Reading, er
 }
 
 // empty is what no value means.
-func (s *pubsubSource) empty(doing string) (scaler.Reading, error) {
-	if s.config.has.ifNull {
-		return scaler.Reading{Value: s.config.ifNull, Empty: true, Note: fmt.Sprintf("Monitoring has no value in the last %s, so valueIfNull counts", s.what.horizon)}, nil
+func (s *metricSource) empty(doing string) (scaler.Reading, error) {
+	if s.ifNull != nil {
+		return scaler.Reading{Value: *s.ifNull, Empty: true, Note: fmt.Sprintf("Monitoring has no value in the last %s, so valueIfNull counts", s.what.horizon)}, nil
 	}
-	return scaler.Reading{Empty: true}, scaler.Missing(fmt.Errorf("there is no value in the last %s; expected a %s that exists, a timeHorizon that reaches back to its newest value, or valueIfNull", s.what.horizon, s.what.resource), "%s", doing)
+	return scaler.Reading{Empty: true}, scaler.Missing(fmt.Errorf("there is no value in the last %s; expected a %s that exists, %s", s.what.horizon, s.what.resource, s.helps), "%s", doing)
 }
 
 var (
-	_ scaler.Batcher = (*pubsubSource)(nil)
-	_ scaler.Hosted  = (*pubsubSource)(nil)
+	_ scaler.Batcher = (*metricSource)(nil)
+	_ scaler.Hosted  = (*metricSource)(nil)
 )
