@@ -69,6 +69,11 @@ require (
 )
 
 require (
+	github.com/nexus-rpc/nexus-proto-annotations v0.1.0 // indirect
+	go.temporal.io/api v1.64.1
+)
+
+require (
 	github.com/apache/cassandra-gocql-driver/v2 v2.1.2
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/hashicorp/go-uuid v1.0.3 // indirect

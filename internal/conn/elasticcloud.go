@@ -9,7 +9,7 @@ import (
 
 // ElasticCloud is where a deployment of Elastic Cloud is, by its Cloud ID:
 // after its name follow, in base64, the host of the region and the host's part
-// that is the deployment's own, separated by $. The address has a path.
+// that is the deployment's own, separated by $.
 func ElasticCloud(id string) (*url.URL, error) {
 	bad := errors.New("is no Cloud ID; expected the text that the deployment's page shows, such as name:base64")
 	_, encoded, ok := strings.Cut(strings.TrimSpace(id), ":")
@@ -27,7 +27,7 @@ func ElasticCloud(id string) (*url.URL, error) {
 		region, _, _ := strings.Cut(parts[0], ":")
 		host = name + "." + region + ":" + port
 	}
-	u, err := url.Parse("https://" + host + "/")
+	u, err := url.Parse("https://" + host)
 	if err != nil || u.Host != host {
 		return nil, bad
 	}

@@ -10,10 +10,10 @@ import (
 func TestElasticCloud(t *testing.T) {
 	id := func(text string) string { return "my-shop:" + base64.StdEncoding.EncodeToString([]byte(text)) }
 	for text, want := range map[string]string{
-		"example.com$0123$4567":          "https://0123.example.com/",
-		"example.com:9243$0123$4567":     "https://0123.example.com:9243/",
-		"example.com:9243$0123:443$4567": "https://0123.example.com:443/",
-		"example.com$0123":               "https://0123.example.com/",
+		"example.com$0123$4567":          "https://0123.example.com",
+		"example.com:9243$0123$4567":     "https://0123.example.com:9243",
+		"example.com:9243$0123:443$4567": "https://0123.example.com:443",
+		"example.com$0123":               "https://0123.example.com",
 	} {
 		if got, err := conn.ElasticCloud(id(text)); err != nil || got.String() != want {
 			t.Errorf("%s is %v, %v; expected %s", text, got, err, want)

@@ -142,7 +142,10 @@ func (c *HTTPClient) Do(ctx context.Context, req *http.Request, doing string) (A
 func (c *HTTPClient) prepare(ctx context.Context, req *http.Request) (*http.Request, error) {
 	req = req.Clone(ctx)
 	if u := req.URL; u.Path != "" && u.Path[0] != '/' { // as JoinPath leaves it on an address without a path
-		u.Path, u.RawPath = "/"+u.Path, ""
+		u.Path = "/" + u.Path
+		if u.RawPath != "" {
+			u.RawPath = "/" + u.RawPath
+		}
 	}
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", "keda")

@@ -20,10 +20,11 @@ import (
 // TestHTTPSourceJSON: a request arrives as it was meant, and what an answer is
 // worth is told by the reason of the error, without repeating the answer.
 func TestHTTPSourceJSON(t *testing.T) {
-	var seen string
+	var seen, path string
 	answer, status := `{"n": 4}`, http.StatusOK
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		path = r.URL.EscapedPath()
 		seen = fmt.Sprintf("%s %s %s %s %s", r.Method, r.Header.Get("X-Tenant"), r.Header.Get("Content-Type"), r.Header.Get("Accept"), body)
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, answer)
@@ -72,6 +73,10 @@ func TestHTTPSourceJSON(t *testing.T) {
 	}
 	if len(header) != 1 {
 		t.Errorf("the caller's header was changed: %v", header)
+	}
+	status = http.StatusOK
+	if _, err := client.GetBody(t.Context(), at.JoinPath("a%2Fb"), nil, "asking"); err != nil || path != "/a%2Fb" {
+		t.Errorf("asked for %s, %v; expected the escape kept", path, err)
 	}
 	odd := conn.NewHTTPSource(client, at.Host, func(context.Context) (scaler.Reading, error) { return scaler.Reading{Value: math.NaN()}, nil })
 	if _, err := odd.Measure(t.Context()); err == nil {

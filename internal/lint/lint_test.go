@@ -33,6 +33,11 @@ func (c *queue) Open(context.Context, scaler.Env) (scaler.Source, error) {
 	return nil, nil
 }
 
+// total is a trigger type whose number is not divided by the replicas.
+type total struct{ queue }
+
+func (*total) Totalled() {}
+
 // native is a trigger type that the HPA measures.
 type native struct{ value, kind, container string }
 
@@ -53,6 +58,7 @@ func catalog(t *testing.T) scaler.Catalog {
 	t.Helper()
 	c, err := scaler.NewCatalog(
 		scaler.Kind{Name: "queue", New: func() scaler.Config { return &queue{} }},
+		scaler.Kind{Name: "total", New: func() scaler.Config { return &total{} }},
 		scaler.Kind{Name: "cpu", New: func() scaler.Config { return &native{} }},
 	)
 	if err != nil {
@@ -102,12 +108,9 @@ func TestPrepare(t *testing.T) {
 			at + `.metadata.queueLength: found "0"; expected a number above 0, the target value per replica`,
 			"warning: spec.triggers[0].metadata.queuLengt: is not a parameter of this trigger (did you mean queueLength?)",
 		}},
-		"a type near ours": {one(model.Trigger{Type: "queu"}), []string{at + `.type: found "queu", which is no trigger type; expected one of cpu, queue (did you mean queue?)`}},
-		"a type near upstream's": {one(model.Trigger{Type: "rabitmq"}), []string{
-			at + `.type: found "rabitmq", which is no trigger type; expected one of cpu, queue (did you mean rabbitmq?)`,
-		}},
-		"a type of upstream": {one(model.Trigger{Type: "rabbitmq"}), []string{at + `.type: found "rabbitmq", a trigger type that is not supported yet; supported are cpu, queue`}},
-		"no type":            {one(model.Trigger{}), []string{at + `.type: is missing; expected a trigger type: cpu, queue`}},
+		"a type near ours": {one(model.Trigger{Type: "queu"}), []string{at + `.type: found "queu", which is no trigger type; expected one of cpu, queue, total (did you mean queue?)`}},
+		"an unknown type":  {one(model.Trigger{Type: "rabbitmq"}), []string{at + `.type: found "rabbitmq", which is no trigger type; expected one of cpu, queue, total`}},
+		"no type":          {one(model.Trigger{}), []string{at + `.type: is missing; expected a trigger type: cpu, queue, total`}},
 		"a retired type": {one(model.Trigger{Type: "stan"}), []string{
 			at + `.type: found "stan": NATS Streaming (STAN) has ended; its successor is NATS JetStream, trigger type nats-jetstream (move the stream to JetStream and use type: nats-jetstream)`,
 		}},
@@ -138,7 +141,7 @@ func TestPrepare(t *testing.T) {
 		}, nil},
 		"cpu and an unknown type, from zero": {func(w *model.Workload) {
 			w.Triggers = []model.Trigger{cpu(map[string]string{"value": "80"}, "Utilization"), {Type: "mysql"}}
-		}, []string{`error: spec.triggers[1].type: found "mysql", a trigger type that is not supported yet; supported are cpu, queue`}},
+		}, []string{`error: spec.triggers[1].type: found "mysql", which is no trigger type; expected one of cpu, queue, total`}},
 		"cpu twice": {func(w *model.Workload) {
 			c := cpu(map[string]string{"value": "80"}, "Utilization")
 			w.Min, w.Triggers = 1, []model.Trigger{c, c}
@@ -167,6 +170,8 @@ func TestPreparedMetrics(t *testing.T) {
 			{Type: "queue", Metadata: map[string]string{"queueName": "c"}, MetricType: "Value"},
 			{Type: "cpu", Metadata: map[string]string{"value": "80", "containerName": "app"}, MetricType: "Utilization"},
 			{Type: "nothing"},
+			{Type: "total", Metadata: map[string]string{"queueName": "d"}},
+			{Type: "total", Metadata: map[string]string{"queueName": "e"}, MetricType: "AverageValue"},
 		}
 	})
 	got, _ := Prepare(catalog(t), w, nil)
@@ -175,11 +180,13 @@ func TestPreparedMetrics(t *testing.T) {
 		{Trigger: 1, TriggerType: "queue", External: "s1-queue-c", Type: "Value", Target: 5},
 		{Trigger: 2, TriggerType: "cpu", Type: "Utilization", Resource: &scaler.ResourceMetric{Resource: "cpu", Container: "app", Value: "80"}},
 		{Trigger: 3, TriggerType: "nothing"},
+		{Trigger: 4, TriggerType: "total", External: "s4-queue-d", Type: "Value", Target: 5},
+		{Trigger: 5, TriggerType: "total", External: "s5-queue-e", Type: "AverageValue", Target: 5},
 	}
 	if diff := cmp.Diff(want, got.Metrics); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
 	}
-	if len(got.Configs) != 4 || got.Configs[3] != nil || got.Configs[0] == nil {
+	if len(got.Configs) != 6 || got.Configs[3] != nil || got.Configs[0] == nil {
 		t.Errorf("configs: %v", got.Configs)
 	}
 }

@@ -93,7 +93,7 @@ func complete(m *model.Metric, cfg scaler.Config, t model.Trigger, path string, 
 		m.Type = resourceType(r, t, path, broken, &ps)
 		return ps
 	}
-	m.Type = externalType(t, path, &ps)
+	m.Type = externalType(cfg, t, path, &ps)
 	if broken {
 		return ps
 	}
@@ -107,9 +107,12 @@ func complete(m *model.Metric, cfg scaler.Config, t model.Trigger, path string, 
 }
 
 // externalType reads the metricType of a trigger that KEDA measures.
-func externalType(t model.Trigger, path string, ps *param.Problems) autoscalingv2.MetricTargetType {
+func externalType(cfg scaler.Config, t model.Trigger, path string, ps *param.Problems) autoscalingv2.MetricTargetType {
 	switch t.MetricType {
 	case "":
+		if _, is := cfg.(scaler.Totalled); is {
+			return autoscalingv2.ValueMetricType
+		}
 		return autoscalingv2.AverageValueMetricType
 	case autoscalingv2.AverageValueMetricType, autoscalingv2.ValueMetricType:
 		return t.MetricType

@@ -53,7 +53,6 @@ type Source interface {
 	Ask(ctx context.Context, namespace, metric string) []Workload
 }
 
-
 func toWire(w Workload) *relaypb.Workload {
 	out := &relaypb.Workload{
 		Id: w.ID, Namespace: w.Namespace, SelectorKey: w.SelectorKey, SelectorValue: w.SelectorValue,

@@ -149,6 +149,8 @@ func TestNothingIsReadUnlessNamed(t *testing.T) {
 			return []param.Info{{Name: "bootstrapServers"}, {Name: "topic"}}
 		case "redis":
 			return []param.Info{{Name: "listName"}, {Name: "host", NamesEnv: true}}
+		case "store":
+			return []param.Info{{Name: "credentialsFromEnvFile", NamesEnv: true, EnvAlways: true}}
 		}
 		return nil
 	}
@@ -159,6 +161,7 @@ func TestNothingIsReadUnlessNamed(t *testing.T) {
 		env     map[string]string
 	}{
 		"today's API, no variable":         {model.GroupToday, model.Trigger{Type: "redis", Metadata: map[string]string{"host": "HOST"}}, nil, map[string]string{}},
+		"today's API, always a variable":   {model.GroupToday, model.Trigger{Type: "store", Metadata: map[string]string{"credentialsFromEnvFile": "HOST"}}, []string{"Deployment default/app"}, map[string]string{"HOST": "redis"}},
 		"first API, a type without any":    {model.GroupFirst, model.Trigger{Type: "kafka", Metadata: map[string]string{"topic": "HOST"}}, nil, map[string]string{}},
 		"first API, an unknown type":       {model.GroupFirst, model.Trigger{Type: "other", Metadata: map[string]string{"host": "HOST"}}, nil, map[string]string{}},
 		"first API, a value that names":    {model.GroupFirst, model.Trigger{Type: "redis", Metadata: map[string]string{"host": "HOST"}}, []string{"Deployment default/app"}, map[string]string{"HOST": "redis"}},

@@ -130,11 +130,11 @@ func (r *Resolver) variables(w *model.Workload, t *model.Trigger) []variable {
 			out = append(out, variable{name: t.Metadata[k], path: "metadata." + k})
 		}
 	}
-	if w.Key.Group != model.GroupFirst || r.Params == nil {
+	if r.Params == nil {
 		return out
 	}
 	for _, p := range r.Params(t.Type) {
-		if p.NamesEnv {
+		if p.NamesEnv && (w.Key.Group == model.GroupFirst || p.EnvAlways) {
 			out = append(out, namedBy(p, t.Metadata)...)
 		}
 	}

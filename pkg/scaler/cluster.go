@@ -46,6 +46,13 @@ type Data interface {
 	ReadData(ctx context.Context, kind, namespace, name, key string) ([]byte, error)
 }
 
+// Statuses is a Cluster that reads what objects of any kind say of themselves.
+type Statuses interface {
+	// ReadStatus returns the status of an object as JSON, nothing when it has
+	// none. Errors are of this package.
+	ReadStatus(ctx context.Context, apiVersion, kind, namespace, name string) ([]byte, error)
+}
+
 // PoolKey names a shared connection.
 type PoolKey struct {
 	// Driver is the client's kind, e.g. "redis".

@@ -162,6 +162,11 @@ type Targeter interface {
 // is known, and follows it.
 type Stated interface{ TargetStated() }
 
+// Totalled marks a Config whose number is compared as it is, and not divided by
+// the replicas, unless the trigger's metricType says otherwise: Value is its
+// metric type then, where that of others is AverageValue.
+type Totalled interface{ Totalled() }
+
 // PerObject marks a Config whose source is told which object asks, so that
 // equal triggers of two objects are two measurements.
 type PerObject interface{ PerObject() }

@@ -43,16 +43,20 @@ import (
 	"github.com/kedago/keda/pkg/scalers/newrelic"
 	"github.com/kedago/keda/pkg/scalers/nsq"
 	"github.com/kedago/keda/pkg/scalers/openstack"
+	"github.com/kedago/keda/pkg/scalers/predictkube"
 	"github.com/kedago/keda/pkg/scalers/prometheus"
+	"github.com/kedago/keda/pkg/scalers/pulsar"
 	"github.com/kedago/keda/pkg/scalers/rabbitmq"
 	"github.com/kedago/keda/pkg/scalers/redis"
 	"github.com/kedago/keda/pkg/scalers/resource"
 	"github.com/kedago/keda/pkg/scalers/seleniumgrid"
+	"github.com/kedago/keda/pkg/scalers/solace"
 	"github.com/kedago/keda/pkg/scalers/solarwinds"
 	"github.com/kedago/keda/pkg/scalers/solr"
 	"github.com/kedago/keda/pkg/scalers/splunk"
 	"github.com/kedago/keda/pkg/scalers/sql"
 	"github.com/kedago/keda/pkg/scalers/sumologic"
+	"github.com/kedago/keda/pkg/scalers/temporal"
 )
 
 // Catalog returns all trigger types. It panics when two share a name, which
@@ -95,16 +99,20 @@ func Catalog() scaler.Catalog {
 		newrelic.Kinds(),
 		nsq.Kinds(),
 		openstack.Kinds(),
+		predictkube.Kinds(),
 		prometheus.Kinds(),
+		pulsar.Kinds(),
 		rabbitmq.Kinds(),
 		redis.Kinds(),
 		resource.Kinds(),
 		seleniumgrid.Kinds(),
+		solace.Kinds(),
 		solarwinds.Kinds(),
 		solr.Kinds(),
 		splunk.Kinds(),
 		sql.Kinds(),
 		sumologic.Kinds(),
+		temporal.Kinds(),
 	)...)
 	if err != nil {
 		panic(err)

@@ -20,9 +20,9 @@ func TestMistakes(t *testing.T) {
 			func(o *kedav1.ScaledObject) { o.Spec.Triggers[0].Type = "kafak" },
 			[]string{`spec.triggers[0].type: found "kafak"`, "did you mean kafka?"},
 		},
-		"a type that is not there yet": {
-			func(o *kedav1.ScaledObject) { o.Spec.Triggers[0].Type = "solace-event-queue" },
-			[]string{"spec.triggers[0].type", "not supported yet"},
+		"a type whose source has ended": {
+			func(o *kedav1.ScaledObject) { o.Spec.Triggers[0].Type = "stan" },
+			[]string{"spec.triggers[0].type", "its successor is NATS JetStream"},
 		},
 		"parameters": {
 			func(o *kedav1.ScaledObject) {

@@ -26,10 +26,11 @@ func upstream() []string {
 	return []string{
 		"activemq", "arangodb", "artemis-queue", "aws-cloudwatch", "aws-dynamodb", "aws-dynamodb-streams", "aws-kinesis-stream", "aws-sqs-queue",
 		"azure-app-insights", "azure-blob", "azure-data-explorer", "azure-eventhub", "azure-log-analytics", "azure-monitor", "azure-pipelines", "azure-queue", "azure-servicebus", "beanstalkd", "cassandra", "couchdb", "cpu", "cron", "datadog", "dynatrace", "elastic-forecast", "elasticsearch", "etcd", "external", "external-push",
-		"forgejo-runner", "gcp-cloudtasks", "gcp-pubsub", "gcp-stackdriver", "gcp-storage", "github-runner", "gitlab-runner", "graphite", "huawei-cloudeye", "ibmmq", "influxdb", "ionos-monitoring", "kafka", "kubernetes-resource", "kubernetes-workload", "liiklus", "loki", "memory", "metrics-api", "mongodb", "mssql", "mysql",
-		"nats-jetstream", "new-relic", "nsq", "opensearch", "openstack-metric", "openstack-swift", "postgresql", "prometheus", "rabbitmq",
+		"forgejo-runner", "gcp-cloudtasks", "gcp-pubsub", "gcp-stackdriver", "gcp-storage", "github-runner", "gitlab-runner", "graphite", "huawei-cloudeye", "ibmmq", "influxdb", "ionos-monitoring", "kafka", "keda-add-on", "kubernetes-resource", "kubernetes-workload", "liiklus", "loki", "memory", "metrics-api", "mongodb", "mssql", "mysql",
+		"nats-jetstream", "new-relic", "nsq", "opensearch", "openstack-metric", "openstack-swift", "postgresql", "predictkube", "prometheus", "pulsar", "rabbitmq",
 		"redis", "redis-cluster", "redis-cluster-streams", "redis-sentinel", "redis-sentinel-streams", "redis-streams",
-		"selenium-grid", "solarwinds", "solr", "splunk", "splunk-observability", "sumologic",
+		"selenium-grid", "solace-direct-messaging", "solace-event-queue", "solarwinds", "solr", "splunk", "splunk-observability", "sumologic",
+		"temporal",
 	}
 }
 

@@ -154,7 +154,7 @@ func TestAnswers(t *testing.T) {
 		"text":       {200, `{"status": 200, "value": "12"}`, scaler.ReasonBadAnswer, "no number"},
 		"absent":     {200, `{"status": 404, "error": "stack of the server"}`, scaler.ReasonMissing, "no such queue"},
 		"forbidden":  {200, `{"status": 403, "error": "stack of the server"}`, scaler.ReasonDenied, "forbid"},
-		"broken":     {200, `{"status": 500, "error": "stack of the server", "value": 3}`, scaler.ReasonBadAnswer, "status 500"},
+		"broken":     {200, `{"status": 500, "error": "stack of the server", "value": 3}`, scaler.ReasonBadAnswer, "is 500"},
 		"no status":  {200, `{"value": 3}`, scaler.ReasonBadAnswer, "not Jolokia's JSON"},
 		"page":       {200, `<html>stack of the server</html>`, scaler.ReasonBadAnswer, "not Jolokia's JSON"},
 		"bad server": {502, `{"status": 200, "value": 3}`, scaler.ReasonUnreachable, "502"},

@@ -73,9 +73,9 @@ func (a answer) reading(doing string) (scaler.Reading, error) {
 	case http.StatusNotFound:
 		return scaler.Reading{}, scaler.Missing(errors.New("the broker has no such queue"), "%s", doing)
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return scaler.Reading{}, scaler.Denied(fmt.Errorf("Jolokia answered the status %d: its policy or its allowed origins forbid the request", a.Status), "%s", doing)
+		return scaler.Reading{}, scaler.Denied(fmt.Errorf("the status in the answer is %d: Jolokia's policy or its allowed origins forbid the request", a.Status), "%s", doing)
 	default:
-		return scaler.Reading{}, scaler.BadAnswer(fmt.Errorf("Jolokia answered the status %d; expected 200", a.Status), "%s", doing)
+		return scaler.Reading{}, scaler.BadAnswer(fmt.Errorf("the status in the answer is %d; expected 200", a.Status), "%s", doing)
 	}
 	var n *float64
 	if err := json.Unmarshal(a.Value, &n); err != nil || n == nil {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +36,7 @@ type fake struct {
 	denied bool
 	status int
 	answer func(n float64) string
+	reply  func(url.Values) (status int, answer string) // goes before answer
 	asked  []asked
 }
 
@@ -60,6 +62,10 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	case f.denied:
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, `{"error": {"message": "no role for the-secret-name", "code": "InsufficientAccessError"}}`)
+	case f.reply != nil:
+		status, answer := f.reply(r.URL.Query())
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, answer)
 	default:
 		w.WriteHeader(f.status)
 		_, _ = io.WriteString(w, f.answer(f.n))
@@ -215,12 +221,12 @@ func (f *fake) answers(t *testing.T, kindName string, metadata, auth map[string]
 }
 
 // bench polls 100 triggers on one service.
-func (f *fake) bench(b *testing.B, kindName, address string, metadata, auth map[string]string) {
+func (f *fake) bench(b *testing.B, kindName, address string, metadata func(i int) map[string]string, auth map[string]string) {
 	count := scalertest.NewCounter(b, f.addr)
 	env := f.env("")
 	sources := make([]scaler.Source, 100)
 	for i := range sources {
-		sources[i] = open(b, env, kindName, with(metadata, address, "https://"+count.Addr), auth)
+		sources[i] = open(b, env, kindName, with(metadata(i), address, "https://"+count.Addr), auth)
 	}
 	count.Bench(b, sources)
 }

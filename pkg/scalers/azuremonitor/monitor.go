@@ -19,7 +19,7 @@ func monitorKinds() []scaler.Kind {
 		About:       "The newest value of a metric of any Azure resource within a span of time. Azure writes most metrics once a minute and shows them a minute or two later.",
 		Since:       "1.3",
 		Permissions: "The role Monitoring Reader on the resource.",
-		Cost: "One request a poll. Azure bills metric queries: one poll every 30 seconds makes 86,400 a month, under 0.90 USD at 0.01 USD per 1,000 beyond the free million. " +
+		Cost: "One request a poll for up to 20 metrics of a resource with the same metricNamespace, metricFilter and metricAggregationInterval. Azure bills metric queries: one poll every 30 seconds makes 86,400 a month, under 0.90 USD at 0.01 USD per 1,000 beyond the free million. " +
 			"A subscription takes 12,000 reads an hour.",
 		ByHand: "az monitor metrics list --resource /subscriptions/SUBSCRIPTION/resourceGroups/shop/providers/Microsoft.ServiceBus/namespaces/orders --metric ActiveMessages --aggregation Average --offset 5m",
 		Examples: []scaler.Example{

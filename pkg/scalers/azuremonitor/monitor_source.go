@@ -69,10 +69,14 @@ func (s *monitorSource) MeasureAll(ctx context.Context, sources []scaler.Source)
 		if err == nil {
 			continue
 		}
-		alone := len(these) == 1 || scaler.ReasonOf(err) != scaler.ReasonMisconfigured && scaler.ReasonOf(err) != scaler.ReasonMissing
+		alone := len(these) == 1 || scaler.ReasonOf(err) != scaler.ReasonMisconfigured
 		for _, i := range these {
-			if results[i].Err = err; !alone {
-				results[i].Err = s.measure(ctx, sources, []int{i}, results)
+			own := err
+			if !alone {
+				own = s.measure(ctx, sources, []int{i}, results)
+			}
+			if own != nil {
+				results[i].Err = own
 			}
 		}
 	}
@@ -96,12 +100,7 @@ func (s *monitorSource) measure(ctx context.Context, sources []scaler.Source, th
 		return err
 	}
 	for _, i := range these {
-		own := sources[i].(*monitorSource)
-		results[i].Err = nil
-		results[i].Reading, err = own.read(got)
-		if err != nil {
-			results[i].Err = err
-		}
+		results[i].Reading, results[i].Err = sources[i].(*monitorSource).read(got)
 	}
 	return nil
 }
@@ -150,7 +149,13 @@ func (s *monitorSource) ask(ctx context.Context, names, aggregations []string) (
 	var got struct {
 		Value []metric `json:"value"`
 	}
-	return got.Value, conn.DecodeJSON(body, &got, doing)
+	if err := conn.DecodeJSON(body, &got, doing); err != nil {
+		return nil, err
+	}
+	if len(names) == 1 && len(got.Value) == 1 { // it is that one, however it is spelt
+		got.Value[0].Name.Value = names[0]
+	}
+	return got.Value, nil
 }
 
 // read is the newest value of the one series of the source's metric.

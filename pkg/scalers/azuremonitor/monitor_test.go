@@ -104,15 +104,20 @@ func TestMonitorChecks(t *testing.T) {
 
 func BenchmarkTriggers(b *testing.B) {
 	b.Run("azure-monitor", func(b *testing.B) {
-		newFake(b, averages).bench(b, "azure-monitor", managerAddress, monitorTrigger("https://a"), monitorAuth())
+		f, r := newResource(b)
+		f.bench(b, "azure-monitor", managerAddress, func(i int) map[string]string {
+			name := fmt.Sprint("metric-", i)
+			r.set(name, 3)
+			return monitorTrigger("https://a", "metricName", name)
+		}, monitorAuth())
 	})
 	b.Run("azure-log-analytics", func(b *testing.B) {
-		newFake(b, logsTable).bench(b, "azure-log-analytics", logsAddress, logsTrigger("https://a"), logsAuth())
+		newFake(b, logsTable).bench(b, "azure-log-analytics", logsAddress, func(int) map[string]string { return logsTrigger("https://a") }, logsAuth())
 	})
 	b.Run("azure-app-insights", func(b *testing.B) {
-		newFake(b, sums).bench(b, "azure-app-insights", insightsAddress, insightsTrigger("https://a"), insightsAuth())
+		newFake(b, sums).bench(b, "azure-app-insights", insightsAddress, func(int) map[string]string { return insightsTrigger("https://a") }, insightsAuth())
 	})
 	b.Run("azure-data-explorer", func(b *testing.B) {
-		newFake(b, explorerTable).bench(b, "azure-data-explorer", "endpoint", explorerTrigger("https://a"), explorerAuth())
+		newFake(b, explorerTable).bench(b, "azure-data-explorer", "endpoint", func(int) map[string]string { return explorerTrigger("https://a") }, explorerAuth())
 	})
 }

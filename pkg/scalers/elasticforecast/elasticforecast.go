@@ -123,7 +123,9 @@ func (c *config) checkServers() param.Problems {
 		var u *url.URL
 		if u, err = conn.ElasticCloud(c.cloudID); err != nil {
 			ps.Errorf("metadata.cloudID", "%v", err)
+			break
 		}
+		u.Path = "/" // so that JoinPath keeps escapes
 		c.servers = []*url.URL{u}
 	case c.addresses != nil:
 		if c.servers, err = conn.ParseAddresses(c.addresses); err != nil {
@@ -138,7 +140,7 @@ func (c *config) Metric() string { return "elastic-forecast-" + c.job }
 
 // Open implements scaler.Config.
 func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) {
-	if len(c.servers) == 0 || c.servers[0] == nil {
+	if len(c.servers) == 0 {
 		return nil, scaler.Misconfigured(errors.New("there is no address"), "opening an elastic-forecast trigger")
 	}
 	auth := conn.WithTLS(&c.tls)

@@ -6,11 +6,8 @@ package elasticsearch
 
 import (
 	"context"
-	"encoding/base64"
-	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
@@ -81,17 +78,19 @@ func (c *elastic) Params() param.Set {
 // Check implements scaler.Checker.
 func (c *elastic) Check() param.Problems {
 	ps := append(c.check(), c.tls.Check()...)
-	var err error
 	switch {
 	case !c.given.addresses && !c.given.cloudID:
 		ps.Errorf("metadata.addresses", "is missing; expected addresses such as https://elasticsearch:9200, or cloudID")
 	case c.given.addresses && c.given.cloudID:
 		ps.Errorf("metadata.cloudID", "is there beside addresses; expected one of them")
 	case c.cloudID != "":
-		if c.servers, err = cloudServers(c.cloudID); err != nil {
+		server, err := conn.ElasticCloud(c.cloudID)
+		if err != nil {
 			ps.Errorf("metadata.cloudID", "%v", err)
 		}
+		c.servers = []*url.URL{server}
 	case c.addresses != nil:
+		var err error
 		if c.servers, err = conn.ParseAddresses(c.addresses); err != nil {
 			ps.Errorf("metadata.addresses", "%v", err)
 		}
@@ -100,33 +99,6 @@ func (c *elastic) Check() param.Problems {
 		ps.Errorf("authenticationRef.apiKey", "is there beside username; expected one of them")
 	}
 	return ps
-}
-
-// cloudServers is where a deployment of Elastic Cloud is: after its name
-// follows, in base64, the host of the region and the host's part that is the
-// deployment's own, separated by $.
-func cloudServers(id string) ([]*url.URL, error) {
-	bad := errors.New("is no Cloud ID; expected the text that the deployment's page shows, such as name:base64")
-	_, encoded, ok := strings.Cut(strings.TrimSpace(id), ":")
-	raw, err := base64.StdEncoding.DecodeString(encoded)
-	if !ok || err != nil {
-		return nil, bad
-	}
-	parts := strings.Split(string(raw), "$")
-	if len(parts) < 2 || parts[0] == "" || parts[1] == "" {
-		return nil, bad
-	}
-	name, port, found := strings.Cut(parts[1], ":") // a port of its own goes before the region's
-	host := name + "." + parts[0]
-	if found {
-		region, _, _ := strings.Cut(parts[0], ":")
-		host = name + "." + region + ":" + port
-	}
-	u, err := url.Parse("https://" + host)
-	if err != nil || u.Host != host {
-		return nil, bad
-	}
-	return []*url.URL{u}, nil
 }
 
 // Metric implements scaler.Config.

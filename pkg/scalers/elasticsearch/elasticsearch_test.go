@@ -253,22 +253,15 @@ func TestChecks(t *testing.T) {
 	}
 }
 
-func TestCloudServers(t *testing.T) {
-	for text, want := range map[string]string{
-		"example.com$0123$4567":          "https://0123.example.com",
-		"example.com:9243$0123$4567":     "https://0123.example.com:9243",
-		"example.com:9243$0123:443$4567": "https://0123.example.com:443",
-		"example.com$0123":               "https://0123.example.com",
-	} {
-		got, err := cloudServers("my-shop:" + base64.StdEncoding.EncodeToString([]byte(text)))
-		if err != nil || got[0].String() != want {
-			t.Errorf("%s is %v, %v; expected %s", text, got, err, want)
-		}
+// TestCloud: a Cloud ID leads to the deployment.
+func TestCloud(t *testing.T) {
+	c := Kinds()[0].New()
+	id := "shop:" + base64.StdEncoding.EncodeToString([]byte("example.com:9243$0123$4567"))
+	if err := scaler.Decode(c, param.Values{Metadata: metadata("", "cloudID", id), Auth: map[string]string{"apiKey": "k"}}).Err(); err != nil {
+		t.Fatal(err)
 	}
-	for _, bad := range []string{"", "name", "name:%%%", "name:" + base64.StdEncoding.EncodeToString([]byte("a/b$c@d"))} {
-		if got, err := cloudServers(bad); err == nil {
-			t.Errorf("%q is %v; expected an error", bad, got)
-		}
+	if got := c.(*elastic).servers[0].Host; got != "0123.example.com:9243" {
+		t.Errorf("the server is %s", got)
 	}
 }
 

@@ -34,6 +34,7 @@ func start(t testing.TB, ca *conntest.Authority) *server {
 	c.Dir = t.TempDir()
 	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
 	c.UnsafeNoFsync = true
+	c.BcryptCost = 4 // the least, as passwords here protect nothing
 	c.ClusterState = embed.ClusterStateFlagNew
 	scheme := "http"
 	var settings *tls.Config

@@ -20,7 +20,7 @@ import (
 	"github.com/kedago/keda/pkg/scalers/external/externalscalerpb"
 )
 
-// Kinds lists external and external-push.
+// Kinds lists external, external-push and keda-add-on.
 func Kinds() []scaler.Kind {
 	const permissions = "Whatever the external scaler asks of its clients; a client certificate identifies KEDA to it."
 	const byHand = "grpcurl -plaintext -proto externalscaler.proto -d '{\"name\": \"NAME\", \"namespace\": \"NAMESPACE\", \"scalerMetadata\": {…}}' ADDRESS externalscaler.ExternalScaler/IsActive"
@@ -53,6 +53,7 @@ func Kinds() []scaler.Kind {
 			}},
 			New: func() scaler.Config { return &config{push: true} },
 		},
+		addOnKind(),
 	}
 }
 

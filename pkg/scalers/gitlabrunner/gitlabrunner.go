@@ -23,7 +23,7 @@ func Kinds() []scaler.Kind {
 		About:       "How many jobs of a project, or of all projects of a group, are pending, all of them or those that a runner with the given tags takes.",
 		Since:       "2.20",
 		Permissions: "An access token with the scope `read_api` and the role Reporter; for a group it must reach the group.",
-		Cost:        "One request per project and scope, more with above 100 jobs, and for a group one more per 100 projects; equal requests of many triggers are asked once.",
+		Cost:        "One request per project and scope, more with above 100 jobs, and for a group one more per 100 projects; what several triggers with one token ask for is asked once.",
 		ByHand:      `curl -s -H "PRIVATE-TOKEN: $TOKEN" 'https://gitlab.com/api/v4/projects/PROJECT/jobs?scope[]=pending&per_page=100' | jq length`,
 		Examples: []scaler.Example{
 			{
@@ -143,8 +143,9 @@ func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 	if base.Path == "" { // so that JoinPath keeps escapes
 		base.Path = "/"
 	}
-	a := &asker{config: c, client: client, api: base.JoinPath("api", "v4"), header: http.Header{
+	s := &source{config: c, client: client, api: base.JoinPath("api", "v4"), header: http.Header{
 		"Accept": {"application/json"}, "Private-Token": {c.token.Reveal()},
 	}}
-	return conn.NewHTTPSource(client, base.Host, a.count), nil
+	s.key = strings.Join([]string{"gitlab", s.api.Redacted(), conn.Digest(c.token.Reveal(), c.tls.Digest()), conn.OptionsKey(env.HTTP)}, " ")
+	return s, nil
 }

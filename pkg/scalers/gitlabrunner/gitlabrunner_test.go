@@ -229,17 +229,44 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// BenchmarkTriggers polls 100 triggers on one server.
-func BenchmarkTriggers(b *testing.B) {
-	answers := map[string]string{}
-	for i := range 100 {
-		answers[fmt.Sprintf("projects/%d/jobs?scope%%5B%%5D=pending", i)] = `[{"id": 1}]`
+// TestBatches: triggers that differ in tags share answers, also failed ones;
+// those of another token do not.
+func TestBatches(t *testing.T) {
+	address, asked := serve(t, map[string]string{pending: `[{"id": 1, "tag_list": ["docker"]}]`}, nil)
+	batch := []scaler.Source{open(t, address, nil, "tagList", "docker"), open(t, address, nil, "tagList", "arm"), open(t, address, nil, "projectID", "43"), open(t, address, nil, "projectID", "43")}
+	results := batch[0].(scaler.Batcher).MeasureAll(t.Context(), batch)
+	if results[0].Err != nil || results[0].Reading.Value != 1 || results[1].Err != nil || results[1].Reading.Value != 0 {
+		t.Errorf("measured %+v; expected 1 and 0", results[:2])
 	}
-	address, _ := serve(b, answers, nil)
+	for _, r := range results[2:] {
+		if scaler.ReasonOf(r.Err) != scaler.ReasonMissing {
+			t.Errorf("measured %+v; expected Missing", r)
+		}
+	}
+	if got := asked(); len(got) != 2 {
+		t.Errorf("asked %v; expected each once", got)
+	}
+	other := Kinds()[0].New()
+	if err := scaler.Decode(other, param.Values{Metadata: metadata(address), Auth: map[string]string{"personalAccessToken": "another"}}).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := other.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if a, b := batch[0].(scaler.Batcher).BatchKey(), s.(scaler.Batcher).BatchKey(); a == b || strings.Contains(b, "another") {
+		t.Errorf("the keys are %q and %q; expected two, without the token", a, b)
+	}
+}
+
+// BenchmarkTriggers polls 100 triggers that differ in their tags.
+func BenchmarkTriggers(b *testing.B) {
+	address, _ := serve(b, map[string]string{pending: `[{"id": 1, "tag_list": ["tag-1"]}]`}, nil)
 	count := scalertest.NewCounter(b, strings.TrimPrefix(address, "http://"))
 	sources := make([]scaler.Source, 100)
 	for i := range sources {
-		sources[i] = open(b, "http://"+count.Addr, nil, "projectID", strconv.Itoa(i))
+		sources[i] = open(b, "http://"+count.Addr, nil, "tagList", fmt.Sprint("tag-", i))
 	}
 	count.Bench(b, sources)
 }

@@ -44,7 +44,7 @@ func TestAnswersOfServer(t *testing.T) {
 		"removeAboveValue(queue.orders.depth, 1)":           {empty: true, reason: scaler.ReasonMissing},
 		"timeShift(queue.orders.depth, '1h')":               {empty: true, reason: scaler.ReasonMissing},
 		"maxSeries(queue.orders.depth, queue.none.depth)":   {value: 2.5},
-		"lastValue(queue.orders.depth); no such expression": {reason: scaler.ReasonBadAnswer},
+		"lastValue(queue.orders.depth); no such expression": {reason: scaler.ReasonMisconfigured},
 	} {
 		t.Run(query, func(t *testing.T) {
 			trigger := metadata("http://" + server.Addr)

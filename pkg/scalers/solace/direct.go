@@ -252,5 +252,5 @@ func (c *direct) post(ctx context.Context, client *conn.HTTPClient, base *url.UR
 	case got.Result.Code == "ok", got.Result.Reason == notFound: // no client has such a name
 		return got, nil
 	}
-	return reply{}, scaler.BadAnswer(fmt.Errorf("the broker did not say that the request is ok, and gave the reason code %.10q", got.Result.Reason), "%s", doing)
+	return reply{}, scaler.BadAnswer(errors.New("the broker does not say that the request was ok"), "%s", doing)
 }

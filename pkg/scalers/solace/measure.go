@@ -86,7 +86,7 @@ func (ms measures) combine(values map[*measure]float64) scaler.Reading {
 	}
 	return scaler.Reading{
 		Value: most * float64(first.target*first.unit),
-		Note: fmt.Sprintf("%s wants the most replicas: %v of a target of %v, told in the unit of %s",
+		Note: fmt.Sprintf("%s wants the most replicas: %.12g of a target of %d, told in the unit of %s",
 			lead.parameter, values[lead], lead.target*lead.unit, first.parameter),
 	}
 }

@@ -18,14 +18,16 @@ import (
 // https://dev.splunk.com/observability/docs/signalflow/messages/stream_messages_specification
 type message struct {
 	Event string `json:"event"`
-	Data  []struct {
+	// Time is what the data is of, in milliseconds since 1970.
+	Time int64 `json:"logicalTimestampMs"`
+	Data []struct {
 		Value *float64 `json:"value"`
 	} `json:"data"`
 }
 
-// collect reads events until the stream ends, and returns the values in order.
-// What was read before a failure is returned with it.
-func collect(body io.Reader, doing string) ([]float64, error) {
+// collect reads events until the stream ends or has reached a time, and returns
+// the values in order. What was read before a failure is returned with it.
+func collect(body io.Reader, until int64, doing string) ([]float64, error) {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, 1<<20)
 	var values []float64
@@ -44,7 +46,7 @@ func collect(body io.Reader, doing string) ([]float64, error) {
 			if len(lines.Bytes()) > 0 { // a comment
 				continue
 			}
-			got, end, err := event(kind, data, doing)
+			got, end, err := event(kind, data, until, doing)
 			if err != nil || end {
 				return append(values, got...), err
 			}
@@ -65,7 +67,7 @@ func collect(body io.Reader, doing string) ([]float64, error) {
 }
 
 // event is what one event says, and whether it is the last.
-func event(kind string, data []byte, doing string) (values []float64, end bool, err error) {
+func event(kind string, data []byte, until int64, doing string) (values []float64, end bool, err error) {
 	if kind == "error" {
 		return nil, true, failedProgram(data, doing)
 	}
@@ -87,7 +89,7 @@ func event(kind string, data []byte, doing string) (values []float64, end bool, 
 			values = append(values, *d.Value)
 		}
 	}
-	return values, false, nil
+	return values, kind == "data" && m.Time >= until, nil
 }
 
 // failedProgram says what an error event means. Its text is left out.

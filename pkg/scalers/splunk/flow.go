@@ -29,8 +29,8 @@ func flowKind() scaler.Kind {
 		About:       "The values that a SignalFlow program publishes within a span of time, as one number.",
 		Since:       "2.18",
 		Permissions: "An organisation's access token with the authorisation scope API.",
-		Cost: "One SignalFlow computation a poll, held open for the trigger's duration; equal triggers share it. " +
-			"Computations count against the organisation's limit of those at once.",
+		Cost: "One SignalFlow computation a poll, which goes on until it has reached the present, for seconds; equal triggers share it. " +
+			"Eight run at once for one realm, and count against the organisation's limit of those.",
 		ByHand: `curl -sN -X POST 'https://stream.us1.signalfx.com/v2/signalflow/execute' -H "X-SF-Token: $TOKEN" -H 'Content-Type: text/plain' -d "data('orders.waiting').sum().publish()"`,
 		Examples: []scaler.Example{{
 			Title: "Highest latency of ten seconds",
@@ -61,7 +61,7 @@ func (c *flow) Params() param.Set {
 	return param.Set{
 		param.Text("query", &c.program).Required().Example("data('demo.trans.latency').max().publish()").Doc("SignalFlow program; what it publishes counts."),
 		param.Int("duration", &c.duration).Required().Min(1).Max(86400).Example("10").
-			Doc("Span of time in seconds whose values count. As much of it as a poll has time for is waited for, at most about 14 s; the rest is taken from the past."),
+			Doc("Span of time in seconds, up to now, whose values count. The latest of them are waited for as long at most, as far as a poll has time (about 14 s)."),
 		param.Text("queryAggregator", &c.aggregator).Required().OneOf("min", "max", "avg", "sum", "count", "latest").Example("max").
 			Doc("What is made of the values: the smallest, the largest, their average, their sum, how many there are, or the latest."),
 		param.Float("targetValue", &c.target).Required().Target().Doc("Value per replica."),
@@ -84,6 +84,9 @@ func (c *flow) Check() param.Problems {
 // Metric implements scaler.Config.
 func (c *flow) Metric() string { return "signalfx" }
 
+// Totalled implements scaler.Totalled, as upstream has it.
+func (c *flow) Totalled() {}
+
 // endpoint is where programs are run:
 // https://dev.splunk.com/observability/reference/api/signalflow/latest
 func endpoint(realm string) *url.URL {
@@ -104,37 +107,36 @@ func (c *flow) Open(_ context.Context, env scaler.Env) (scaler.Source, error) {
 	}), nil
 }
 
-// measure runs the program for as long as there is time, at most for the
-// duration.
+// measure runs the program from the beginning of its span of time until it has
+// reached the present, for as long as there is time, at most for the duration.
 func (c *flow) measure(ctx context.Context, client *conn.HTTPClient, at *url.URL) (scaler.Reading, error) {
 	doing := "running a SignalFlow program at " + at.Host
-	whole := time.Duration(c.duration) * time.Second
-	live := whole
+	span := time.Duration(c.duration) * time.Second
+	patience := span
 	if deadline, ok := ctx.Deadline(); ok {
-		live = max(min(live, time.Until(deadline)-spare), 0)
+		patience = max(min(span, time.Until(deadline)-spare), 0)
 	}
-	listen, cancel := context.WithTimeout(ctx, live)
+	listen, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	body, err := client.Stream(ctx, c.request(at, whole-live, client.Now()), doing)
+	now := client.Now()
+	body, err := client.Stream(ctx, c.request(at, now.Add(-span)), doing)
 	if err != nil {
 		return scaler.Reading{}, refusedProgram(err)
 	}
 	defer func() { _ = body.Close() }()
 	stop := context.AfterFunc(listen, func() { _ = body.Close() })
 	defer stop()
-	all, err := collect(body, doing)
+	all, err := collect(body, now.UnixMilli(), doing)
 	if err != nil && (ctx.Err() != nil || listen.Err() == nil) {
 		return scaler.Reading{}, err
 	}
 	return c.aggregate(all, doing)
 }
 
-// request begins the program in the past where there is not the time to wait.
-func (c *flow) request(at *url.URL, before time.Duration, now time.Time) *http.Request {
+// request begins the program in the past; what is stored comes at once.
+func (c *flow) request(at *url.URL, start time.Time) *http.Request {
 	u := *at
-	if before > 0 {
-		u.RawQuery = url.Values{"start": {strconv.FormatInt(now.Add(-before).UnixMilli(), 10)}}.Encode()
-	}
+	u.RawQuery = url.Values{"start": {strconv.FormatInt(start.UnixMilli(), 10)}}.Encode()
 	header := http.Header{"X-Sf-Token": {c.token.Reveal()}, "Accept": {"text/event-stream"}}
 	return conn.NewPost(&u, header, []byte(c.program), "text/plain")
 }

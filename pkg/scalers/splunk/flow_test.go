@@ -44,7 +44,7 @@ const started = "event: control-message\ndata: {\ndata:   \"event\" : \"STREAM_S
 const ended = "event: control-message\ndata: {\"event\":\"END_OF_CHANNEL\"}\n\n"
 
 func values(text string) string {
-	return "event: data\ndata: {\ndata:   \"data\" : [ " + text + " ],\ndata:   \"logicalTimestampMs\" : 1790000000000\ndata: }\n\n"
+	return "event: data\ndata: {\ndata:   \"data\" : [ " + text + " ],\ndata:   \"logicalTimestampMs\" : 1700000000000\ndata: }\n\n"
 }
 
 func TestFlowConformance(t *testing.T) {
@@ -155,40 +155,47 @@ func TestFlowAnswers(t *testing.T) {
 	}
 }
 
-// TestFlowTime: a stream that goes on is closed when its time is over, and what
-// there is no time for is asked of the past.
+// TestFlowTime: the span begins in the past, and a stream that goes on is
+// closed when it has reached the present or when its time is over.
 func TestFlowTime(t *testing.T) {
-	asked := make(chan url.Values, 2)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked <- r.URL.Query()
-		_, _ = io.WriteString(w, started+values(`{"tsId":"A","value":7}`))
-		w.(http.Flusher).Flush()
-		<-r.Context().Done()
-	}))
-	t.Cleanup(server.Close)
-	address := strings.TrimPrefix(server.URL, "http://")
-
-	began := time.Now()
-	r, err := openFlow(t, address, "duration", "1").Measure(context.Background())
-	if took := time.Since(began); err != nil || r.Value != 7 || took < time.Second || took > 15*time.Second {
-		t.Errorf("measured %+v, %v within %s; expected 7 after a second", r, err, took)
+	at := func(value float64, after time.Duration) string {
+		return fmt.Sprintf("event: data\ndata: {\"data\":[{\"tsId\":\"A\",\"value\":%v}],\"logicalTimestampMs\":%d}\n\n", value, time.Now().Add(after).UnixMilli())
 	}
-	if got := <-asked; len(got) != 0 {
-		t.Errorf("asked with %v; expected nothing of the past", got)
-	}
-
-	ctx, cancel := context.WithTimeout(context.Background(), 1500*time.Millisecond)
-	defer cancel()
-	r, err = openFlow(t, address, "duration", "100").Measure(ctx)
-	if err != nil || r.Value != 7 || ctx.Err() != nil {
-		t.Errorf("measured %+v, %v; expected 7 before the deadline", r, err)
-	}
-	var start int64
-	if _, err := fmt.Sscan((<-asked).Get("start"), &start); err != nil {
-		t.Fatal(err)
-	}
-	if past := began.Sub(time.UnixMilli(start)); past < 95*time.Second || past > 101*time.Second {
-		t.Errorf("the program begins %s before the test; expected about 98 s", past)
+	for name, c := range map[string]struct {
+		duration    string
+		deadline    time.Duration
+		events      string
+		least, most time.Duration
+		want        float64
+	}{
+		"reaches the present": {"10", time.Minute, at(1, -5*time.Second) + at(7, time.Minute) + at(9, time.Hour), 0, 5 * time.Second, 7},
+		"lags behind":         {"1", time.Minute, at(7, -5*time.Second), time.Second, 20 * time.Second, 7},
+		"little time":         {"100", 1500 * time.Millisecond, at(7, -5*time.Second), 400 * time.Millisecond, 1500 * time.Millisecond, 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := make(chan url.Values, 1)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked <- r.URL.Query()
+				_, _ = io.WriteString(w, started+c.events)
+				w.(http.Flusher).Flush()
+				<-r.Context().Done()
+			}))
+			t.Cleanup(server.Close)
+			ctx, cancel := context.WithTimeout(context.Background(), c.deadline)
+			defer cancel()
+			began := time.Now()
+			r, err := openFlow(t, strings.TrimPrefix(server.URL, "http://"), "duration", c.duration, "queryAggregator", "max").Measure(ctx)
+			if took := time.Since(began); err != nil || r.Value != c.want || took < c.least || took > c.most {
+				t.Errorf("measured %+v, %v within %s; expected %v within %s to %s", r, err, took, c.want, c.least, c.most)
+			}
+			var start, span int64
+			if _, err := fmt.Sscan((<-asked).Get("start")+" "+c.duration, &start, &span); err != nil {
+				t.Fatal(err)
+			}
+			if late := time.UnixMilli(start).Add(time.Duration(span) * time.Second).Sub(began); late < -time.Second || late > 20*time.Second {
+				t.Errorf("the span of time ends %s after the test's beginning", late)
+			}
+		})
 	}
 }
 

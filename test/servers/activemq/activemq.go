@@ -1,16 +1,14 @@
 // Package activemqserver runs a real ActiveMQ Classic for tests, with Jolokia
-// where the web console has it.
+// where the web console has it, and a real ActiveMQ Artemis.
 //
-// It owns the process, which ends with the test.
+// It owns the processes and their folders, which end with the test.
 package activemqserver
 
 import (
 	"bytes"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -18,10 +16,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
-// User and Password are those of the console; Broker is the broker's name.
+// User and Password are those of the consoles; Broker is the brokers' name.
 const (
 	User     = "keda"
 	Password = "password-of-keda"
@@ -33,8 +30,7 @@ var program []byte
 
 // Server is a running ActiveMQ.
 type Server struct {
-	// Addr is where the console's Jolokia listens, 127.0.0.1:port.
-	Addr string
+	jolokia
 }
 
 // Start runs ActiveMQ until the test ends. Without it the test is skipped, or
@@ -85,7 +81,7 @@ func start(t testing.TB, jars string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Addr: l.Addr().String()}
+	s := &Server{jolokia{Addr: l.Addr().String(), path: "/api/jolokia/"}}
 	_ = l.Close()
 	_, port, _ := net.SplitHostPort(s.Addr)
 	var said bytes.Buffer
@@ -108,67 +104,6 @@ func start(t testing.TB, jars string) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) waitReady(ended <-chan struct{}) error {
-	over := time.After(60 * time.Second)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ended:
-			return errors.New("it ended")
-		case <-over:
-			return errors.New("it did not become ready")
-		case <-tick.C:
-		}
-		if _, err := s.do(Password, request{Type: "version"}); err == nil {
-			return nil
-		}
-	}
-}
-
-// request is one of Jolokia's.
-type request struct {
-	Type      string `json:"type"`
-	MBean     string `json:"mbean,omitempty"`
-	Operation string `json:"operation,omitempty"`
-	Arguments []any  `json:"arguments,omitempty"`
-}
-
-func (s *Server) do(password string, all ...request) ([]byte, error) {
-	body, err := json.Marshal(all)
-	if err != nil {
-		return nil, err
-	}
-	req, err := http.NewRequest(http.MethodPost, "http://"+s.Addr+"/api/jolokia/", bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.SetBasicAuth(User, password)
-	req.Header.Set("Origin", "http://127.0.0.1")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, err
-	}
-	var results []struct {
-		Status int    `json:"status"`
-		Error  string `json:"error"`
-	}
-	if err := json.Unmarshal(answer, &results); err != nil || len(results) != len(all) {
-		return nil, fmt.Errorf("the server answered %s: %s", resp.Status, answer)
-	}
-	for _, r := range results {
-		if r.Status != http.StatusOK {
-			return nil, errors.New(r.Error)
-		}
-	}
-	return answer, nil
-}
-
 const broker = "org.apache.activemq:type=Broker,brokerName=" + Broker
 
 // Fill makes a queue hold n messages.
@@ -182,7 +117,7 @@ func (s *Server) Fill(t testing.TB, queue string, n int) {
 	for range n {
 		all = append(all, request{Type: "exec", MBean: of, Operation: "sendTextMessage(java.lang.String)", Arguments: []any{"x"}})
 	}
-	if _, err := s.do(Password, all...); err != nil {
+	if err := s.do(all...); err != nil {
 		t.Fatalf("filling the queue %s: %v", queue, err)
 	}
 }

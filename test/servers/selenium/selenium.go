@@ -21,8 +21,11 @@ import (
 	"time"
 )
 
-// User asks the Grid with Password.
-const User, Password = "keda", "password-of-keda"
+// User asks the Grid, with Password.
+const User = "keda"
+
+// Password is that of User.
+const Password = "password-of-keda"
 
 // Server is a running Grid.
 type Server struct {
