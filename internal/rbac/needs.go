@@ -15,14 +15,14 @@ import (
 
 // needs are what the objects of one namespace use.
 type needs struct {
-	targets                               map[schema.GroupResource]map[string]bool
+	targets, addOns                       named
 	secrets, configMaps, accounts, tokens map[string]bool
 	jobs, pods, events, endpoints, limits bool
 }
 
 func newNeeds() *needs {
 	return &needs{
-		targets: map[schema.GroupResource]map[string]bool{}, secrets: map[string]bool{}, configMaps: map[string]bool{},
+		targets: named{}, addOns: named{}, secrets: map[string]bool{}, configMaps: map[string]bool{},
 		accounts: map[string]bool{}, tokens: map[string]bool{},
 	}
 }
@@ -34,12 +34,33 @@ func (n *needs) target(t model.Target) {
 	if err != nil {
 		return // no operator can scale it either
 	}
-	resource, _ := meta.UnsafeGuessKindToResource(gv.WithKind(t.Kind))
-	at := resource.GroupResource()
-	if n.targets[at] == nil {
-		n.targets[at] = map[string]bool{}
+	n.targets.add(gv.WithKind(t.Kind), t.Name)
+}
+
+// addOn notes the object that says where an add-on's scaler is.
+func (n *needs) addOn(metadata map[string]string) {
+	gv, err := schema.ParseGroupVersion(metadata["apiVersion"])
+	if err != nil || metadata["kind"] == "" || metadata["name"] == "" {
+		return // no operator can read it either
 	}
-	n.targets[at][t.Name] = true
+	n.addOns.add(gv.WithKind(metadata["kind"]), metadata["name"])
+}
+
+// named are names of objects, by what they are.
+type named map[schema.GroupResource]map[string]bool
+
+func (n named) add(kind schema.GroupVersionKind, name string) {
+	resource, _ := meta.UnsafeGuessKindToResource(kind)
+	at := resource.GroupResource()
+	if n[at] == nil {
+		n[at] = map[string]bool{}
+	}
+	n[at][name] = true
+}
+
+// resources are what they are, in order.
+func (n named) resources() []schema.GroupResource {
+	return slices.SortedFunc(maps.Keys(n), func(a, b schema.GroupResource) int { return strings.Compare(a.String(), b.String()) })
 }
 
 // auth notes what an auth object names.
@@ -137,9 +158,4 @@ func (n *needs) valueFrom(v *corev1.EnvVarSource) {
 	if v.ConfigMapKeyRef != nil {
 		n.configMaps[v.ConfigMapKeyRef.Name] = true
 	}
-}
-
-// resources lists the kinds of targets in a fixed order.
-func (n *needs) resources() []schema.GroupResource {
-	return slices.SortedFunc(maps.Keys(n.targets), func(a, b schema.GroupResource) int { return strings.Compare(a.String(), b.String()) })
 }

@@ -126,6 +126,8 @@ func (d *deriver) trigger(n *needs, w *model.Workload, i int) {
 		n.pods = true
 	case "kubernetes-events":
 		n.events = true
+	case "keda-add-on":
+		n.addOn(t.Metadata)
 	case "kubernetes-resource":
 		if name := t.Metadata["resourceName"]; name != "" && t.Metadata["resourceKind"] == "Secret" {
 			n.secrets[name] = true

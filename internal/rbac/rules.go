@@ -42,7 +42,7 @@ func (n *needs) rules() []Rule {
 		Rule{Group: "autoscaling", Resources: []string{"horizontalpodautoscalers"}, Verbs: []string{"get", "list", "watch", "create", "update", "patch", "delete"}, Why: "Each ScaledObject has an HPA."},
 		Rule{Group: "events.k8s.io", Resources: []string{"events"}, Verbs: []string{"create", "patch"}, Why: "What happened is told in events."},
 	)
-	for _, at := range n.resources() {
+	for _, at := range n.targets.resources() {
 		names := sorted(n.targets[at])
 		if len(names) == 0 {
 			continue
@@ -51,6 +51,9 @@ func (n *needs) rules() []Rule {
 			Rule{Group: at.Group, Resources: []string{at.Resource + "/scale"}, Names: names, Verbs: []string{"get", "patch"}, Why: "Replica counts are read and set."},
 			Rule{Group: at.Group, Resources: []string{at.Resource}, Verbs: watch, Why: "Replica counts are watched; a watch of one kind can't be limited to names."},
 		)
+	}
+	for _, at := range n.addOns.resources() {
+		out = append(out, Rule{Group: at.Group, Resources: []string{at.Resource}, Names: sorted(n.addOns[at]), Verbs: []string{"get"}, Why: "Their status says where an add-on's scaler is."})
 	}
 	out = append(out, n.credentials()...)
 	for _, r := range []struct {
