@@ -92,8 +92,9 @@ var block = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 // would copy them.
 func TestExamplesDecode(t *testing.T) {
 	c := scalers.Catalog()
+	written := pages(t, c)
 	for _, k := range c.Kinds() {
-		found := block.FindAllStringSubmatch(string(pages(t, c)["scalers/"+k.Name+".md"]), -1)
+		found := block.FindAllStringSubmatch(string(written["scalers/"+k.Name+".md"]), -1)
 		var want []scaler.Example
 		for _, e := range k.Examples {
 			if want = append(want, e); e.Identity != "azure-workload" { // which the first API has not
