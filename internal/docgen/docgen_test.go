@@ -93,6 +93,7 @@ var block = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 func TestExamplesDecode(t *testing.T) {
 	c := scalers.Catalog()
 	written := pages(t, c)
+	schema := schemaOf(t, written)
 	for _, k := range c.Kinds() {
 		found := block.FindAllStringSubmatch(string(written["scalers/"+k.Name+".md"]), -1)
 		var want []scaler.Example
@@ -105,12 +106,12 @@ func TestExamplesDecode(t *testing.T) {
 			t.Fatalf("%s: %d examples in the page, want %d", k.Name, len(found), len(want))
 		}
 		for n, f := range found {
-			t.Run(fmt.Sprint(k.Name, " ", n), func(t *testing.T) { checkExample(t, c, want[n], f[1]) })
+			t.Run(fmt.Sprint(k.Name, " ", n), func(t *testing.T) { checkExample(t, c, schema, want[n], f[1]) })
 		}
 	}
 }
 
-func checkExample(t *testing.T, c scaler.Catalog, e scaler.Example, text string) {
+func checkExample(t *testing.T, c scaler.Catalog, schema map[string]any, e scaler.Example, text string) {
 	t.Helper()
 	auth, identity := map[string]string{}, ""
 	secrets := map[string]map[string]string{}
@@ -131,7 +132,7 @@ func checkExample(t *testing.T, c scaler.Catalog, e scaler.Example, text string)
 				auth[r.Parameter] = secrets[r.Name][r.Key]
 			}
 		case "ScaledObject":
-			checkTrigger(t, c, e, m, auth)
+			checkTrigger(t, c, schema, e, m, auth)
 		default:
 			t.Errorf("a document of kind %q", m.Kind)
 		}
@@ -144,7 +145,7 @@ func checkExample(t *testing.T, c scaler.Catalog, e scaler.Example, text string)
 	}
 }
 
-func checkTrigger(t *testing.T, c scaler.Catalog, e scaler.Example, m manifest, auth map[string]string) {
+func checkTrigger(t *testing.T, c scaler.Catalog, schema map[string]any, e scaler.Example, m manifest, auth map[string]string) {
 	t.Helper()
 	if len(m.Spec.Triggers) != 1 || len(m.Spec.ScaleTargetRef) != 1 {
 		t.Fatalf("got %+v", m.Spec)
@@ -168,7 +169,7 @@ func checkTrigger(t *testing.T, c scaler.Catalog, e scaler.Example, m manifest, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkSchema(t, c, raw, "")
+	checkSchema(t, schema, raw, "")
 }
 
 // fakeConfig has one parameter of every sort.
@@ -257,17 +258,24 @@ func TestSchema(t *testing.T) {
 		"a rest, no text":    {`{"type":"fake","metadata":{"queue":"a","length":"3","header.X":true}}`, "type"},
 	}
 	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) { checkSchema(t, fakeCatalog(t), []byte(tc.trigger), tc.failure) })
+		t.Run(name, func(t *testing.T) {
+			checkSchema(t, schemaOf(t, pages(t, fakeCatalog(t))), []byte(tc.trigger), tc.failure)
+		})
 	}
 }
 
-func checkSchema(t *testing.T, c scaler.Catalog, doc []byte, failure string) {
+// schemaOf is the schema among pages.
+func schemaOf(t *testing.T, pages map[string][]byte) (schema map[string]any) {
 	t.Helper()
-	var schema map[string]any
-	var v any
-	if err := json.Unmarshal(pages(t, c)["schema/triggers.json"], &schema); err != nil {
+	if err := json.Unmarshal(pages["schema/triggers.json"], &schema); err != nil {
 		t.Fatal(err)
 	}
+	return schema
+}
+
+func checkSchema(t *testing.T, schema map[string]any, doc []byte, failure string) {
+	t.Helper()
+	var v any
 	if err := json.Unmarshal(doc, &v); err != nil {
 		t.Fatal(err)
 	}
