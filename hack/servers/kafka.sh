@@ -1,39 +1,6 @@
 #!/bin/sh
 # Resolves Apache Kafka from Maven Central, once, and prints the folder of its
-# jars. Needs a JDK 17 and Maven; what it has is kept in
-# ${KEDA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/keda}.
+# jars; see maven.
 set -eu
-version=4.1.1
-cache="${KEDA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/keda}"
-folder="$cache/kafka-$version"
-if [ -e "$folder/complete" ]; then
-	echo "$folder"
-	exit 0
-fi
-for tool in java mvn; do
-	command -v "$tool" >/dev/null || { echo "kafka: there is no $tool in PATH" >&2; exit 1; }
-done
-mkdir -p "$cache"
-work="$(mktemp -d "$cache/kafka.XXXXXX")"
-trap 'rm -rf "$work"' EXIT
-cat >"$work/pom.xml" <<POM
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>keda.test</groupId>
-  <artifactId>kafka-server</artifactId>
-  <version>1</version>
-  <packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId>
-      <artifactId>kafka_2.13</artifactId>
-      <version>$version</version>
-    </dependency>
-  </dependencies>
-</project>
-POM
-mvn -q -B -f "$work/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$work/jars" >&2
-touch "$work/jars/complete"
-# Another process may have been first; its folder is as good.
-mv -T "$work/jars" "$folder" 2>/dev/null || [ -e "$folder/complete" ]
-echo "$folder"
+. "$(dirname "$0")/maven"
+maven_jars org.apache.kafka kafka_2.13 4.1.1

@@ -6,17 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 
 	"github.com/kedago/keda/pkg/scaler"
 )
 
 // Refusals say what a server means by the statuses 400, 404 and 500, for
-// people; an empty one adds nothing.
+// people; an empty one adds nothing. A 400 with a meaning is what only a change
+// of the parameters mends.
 type Refusals struct{ BadRequest, NotFound, Failed string }
 
-// Ask sends req and returns the body of a 2xx answer. A 400 is what only a
-// change of the parameters mends.
+// Ask sends req and returns the body of a 2xx answer.
 func (c *HTTPClient) Ask(ctx context.Context, req *http.Request, r Refusals, doing string) ([]byte, error) {
 	got, err := c.Do(ctx, req, doing)
 	if err != nil {
@@ -30,7 +29,9 @@ func (c *HTTPClient) Ask(ctx context.Context, req *http.Request, r Refusals, doi
 	means := ""
 	switch got.Status {
 	case http.StatusBadRequest:
-		known.Reason, means = scaler.ReasonMisconfigured, r.BadRequest
+		if means = r.BadRequest; means != "" {
+			known.Reason = scaler.ReasonMisconfigured
+		}
 	case http.StatusNotFound:
 		means = r.NotFound
 	case http.StatusInternalServerError:
@@ -42,12 +43,16 @@ func (c *HTTPClient) Ask(ctx context.Context, req *http.Request, r Refusals, doi
 	return nil, known
 }
 
-// NewGet is a GET for Ask. It takes header.
-func NewGet(u *url.URL, header http.Header) *http.Request {
-	if header == nil {
-		header = http.Header{}
+// AskJSON is Ask for an answer in JSON, which it decodes.
+func (c *HTTPClient) AskJSON(ctx context.Context, req *http.Request, r Refusals, into any, doing string) error {
+	if req.Header.Get("Accept") == "" {
+		req.Header.Set("Accept", "application/json")
 	}
-	return &http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: header}
+	body, err := c.Ask(ctx, req, r, doing)
+	if err != nil {
+		return err
+	}
+	return DecodeJSON(body, into, doing)
 }
 
 // DecodeJSON reads an answer. What the server sent is in no error.
@@ -56,15 +61,4 @@ func DecodeJSON(body []byte, into any, doing string) error {
 		return scaler.BadAnswer(errors.New("the answer is not the JSON expected"), "%s", doing)
 	}
 	return nil
-}
-
-// NewPostJSON is NewPost with a body in JSON.
-func NewPostJSON(u *url.URL, header http.Header, body any) (*http.Request, error) {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	req := NewPost(u, header, raw, "application/json")
-	req.Header.Set("Accept", "application/json")
-	return req, nil
 }

@@ -171,23 +171,6 @@ func (c *HTTPClient) refused(req *http.Request) {
 	}
 }
 
-// GetBody asks for u and returns the body of a 2xx answer; any other status
-// is an error, see Answer.Err.
-func (c *HTTPClient) GetBody(ctx context.Context, u *url.URL, header http.Header, doing string) ([]byte, error) {
-	req := (&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: header}).WithContext(ctx)
-	if req.Header == nil {
-		req.Header = http.Header{}
-	}
-	a, err := c.Do(ctx, req, doing)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.Err(c.now(), doing); err != nil {
-		return nil, err
-	}
-	return a.Body, nil
-}
-
 // Err is nil for a 2xx status, and otherwise the failure that the status
 // stands for. It does not contain the body.
 func (a Answer) Err(now time.Time, doing string) error {

@@ -51,7 +51,7 @@ func get(c *HTTPClient, address string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	body, err := c.GetBody(context.Background(), u, nil, "asking the test server")
+	body, err := c.Ask(context.Background(), NewGet(u, nil), Refusals{}, "asking the test server")
 	return string(body), err
 }
 
@@ -220,7 +220,7 @@ func TestTimeLimits(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	u, _ := url.Parse(s.URL)
-	if _, err := client(t, testEnv(), nil, nil).GetBody(ctx, u, nil, "asking"); !errors.Is(err, context.Canceled) {
+	if _, err := client(t, testEnv(), nil, nil).Ask(ctx, NewGet(u, nil), Refusals{}, "asking"); !errors.Is(err, context.Canceled) {
 		t.Errorf("the caller's limit: got %v", err)
 	}
 }

@@ -39,29 +39,30 @@ func TestHTTPSourceJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	header := http.Header{"X-Tenant": {"shop"}}
-	var got struct{ N float64 }
+	posted, err := conn.NewPostJSON(at, header, []int{1})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ways := map[string]struct {
-		ask  func(context.Context) error
+		req  *http.Request
 		want string
 	}{
-		"get":  {func(ctx context.Context) error { return client.GetJSON(ctx, at, header, &got, "asking") }, "GET shop  application/json "},
-		"post": {func(ctx context.Context) error { return client.PostJSON(ctx, at, header, []int{1}, &got, "asking") }, "POST shop application/json application/json [1]"},
-		"form": {func(ctx context.Context) error {
-			return client.PostForm(ctx, at, header, url.Values{"a": {"b"}}, &got, "asking")
-		}, "POST shop application/x-www-form-urlencoded application/json a=b"},
+		"get":  {conn.NewGet(at, header), "GET shop  application/json "},
+		"post": {posted, "POST shop application/json application/json [1]"},
+		"form": {conn.NewPostForm(at, header, url.Values{"a": {"b"}}), "POST shop application/x-www-form-urlencoded application/json a=b"},
 	}
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
 			source := conn.NewHTTPSource(client, at.Host, func(ctx context.Context) (scaler.Reading, error) {
-				got.N = 0
-				err := way.ask(ctx)
+				var got struct{ N float64 }
+				err := client.AskJSON(ctx, way.req.Clone(ctx), conn.Refusals{}, &got, "asking")
 				return scaler.Reading{Value: got.N}, err
 			})
 			answer, status = `{"n": 4}`, http.StatusOK
 			if r, err := source.Measure(t.Context()); err != nil || r.Value != 4 || seen != way.want {
 				t.Errorf("measured %v, %v by %q; expected 4 by %q", r.Value, err, seen, way.want)
 			}
-			for said, reason := range map[string]scaler.Reason{"<html>": scaler.ReasonBadAnswer, "401": scaler.ReasonDenied, "503": scaler.ReasonUnreachable} {
+			for said, reason := range map[string]scaler.Reason{"<html>": scaler.ReasonBadAnswer, "401": scaler.ReasonDenied, "400": scaler.ReasonBadAnswer, "503": scaler.ReasonUnreachable} {
 				answer, status = said, http.StatusOK
 				_, _ = fmt.Sscan(said, &status)
 				var known *scaler.Error
@@ -75,7 +76,7 @@ func TestHTTPSourceJSON(t *testing.T) {
 		t.Errorf("the caller's header was changed: %v", header)
 	}
 	status = http.StatusOK
-	if _, err := client.GetBody(t.Context(), at.JoinPath("a%2Fb"), nil, "asking"); err != nil || path != "/a%2Fb" {
+	if _, err := client.Ask(t.Context(), conn.NewGet(at.JoinPath("a%2Fb"), nil), conn.Refusals{}, "asking"); err != nil || path != "/a%2Fb" {
 		t.Errorf("asked for %s, %v; expected the escape kept", path, err)
 	}
 	odd := conn.NewHTTPSource(client, at.Host, func(context.Context) (scaler.Reading, error) { return scaler.Reading{Value: math.NaN()}, nil })

@@ -1,7 +1,9 @@
 package scalertest
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,6 +21,7 @@ type Numbers struct {
 	n      float64
 	denied bool
 	asked  []*http.Request
+	sent   []string
 }
 
 // NewNumbers starts a server that ends with the test. It answers 401 to who
@@ -27,9 +30,11 @@ func NewNumbers(t testing.TB, knows func(*http.Request) bool, answer func(w http
 	t.Helper()
 	s := &Numbers{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		s.mu.Lock()
 		n, denied := s.n, s.denied
-		s.asked = append(s.asked, r)
+		s.asked, s.sent = append(s.asked, r), append(s.sent, string(body))
 		s.mu.Unlock()
 		if denied || !knows(r) {
 			w.WriteHeader(http.StatusUnauthorized)
@@ -56,11 +61,18 @@ func (s *Numbers) Deny(on bool) {
 	s.denied = on
 }
 
-// Asked are the requests so far. Their bodies are read.
+// Asked are the requests so far. Their bodies are read, see Sent.
 func (s *Numbers) Asked() []*http.Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]*http.Request(nil), s.asked...)
+}
+
+// Sent are the bodies of the requests so far.
+func (s *Numbers) Sent() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.sent...)
 }
 
 // Fixture is that of one sub-test, with a proxy of its own before the server.

@@ -3,7 +3,9 @@
 // It owns what the contract of package scaler promises, as sub-tests with
 // stable names, and the proxy and pool that make a source fail on purpose. It
 // refuses to know any scaler: what differs comes in through Case and Fixture,
-// and a hook that a source can't offer is left nil, which is logged.
+// and a hook that a source can't offer is left nil, which is logged. Open,
+// Serve, Refused, BenchTriggers and the like are for the tests of its own that
+// a scaler has beside the suite.
 package scalertest
 
 import (

@@ -3,7 +3,6 @@ package activemq
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -41,7 +40,7 @@ func TestConformance(t *testing.T) {
 		Fixture: func(t *testing.T) scalertest.Fixture {
 			p := scalertest.NewProxy(t, s.Addr)
 			return scalertest.Fixture{
-				Proxy: p, Metadata: map[string]string{"managementEndpoint": p.Addr}, Set: set(t, "one"),
+				Proxy: p, Metadata: map[string]string{"managementEndpoint": p.Addr}, Set: set(t, "one"), Values: []float64{0, 3, 100, 1, 0},
 				Siblings: []scalertest.Sibling{
 					{Metadata: map[string]string{"destinationName": "two"}, Set: set(t, "two")},
 					{Metadata: map[string]string{"destinationName": "odd/na!me x"}, Set: set(t, "odd/na!me x")},
@@ -115,28 +114,13 @@ func decode(kind int, metadata map[string]string) (scaler.Config, param.Problems
 
 func open(t testing.TB, kind int, metadata map[string]string) scaler.Source {
 	t.Helper()
-	c, ps := decode(kind, metadata)
-	if err := ps.Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[kind].New(), param.Values{Metadata: metadata, Auth: access}, scaler.Env{})
 }
 
 func refused(t *testing.T, s scaler.Source, reason scaler.Reason, said string) {
 	t.Helper()
-	r, err := s.Measure(t.Context())
-	var known *scaler.Error
-	if !errors.As(err, &known) || known.Reason != reason || !strings.Contains(err.Error(), said) {
-		t.Errorf("got %+v, %v; expected %s with %q", r, err, reason, said)
-	}
-	if err != nil && strings.Contains(err.Error(), "stack of the server") {
-		t.Errorf("the error repeats the answer: %v", err)
-	}
+	_, err := s.Measure(t.Context())
+	scalertest.Refused(t, err, reason, said, "stack of the server")
 }
 
 // TestAnswers: only a number with Jolokia's status 200 counts.
@@ -160,11 +144,7 @@ func TestAnswers(t *testing.T) {
 		"bad server": {502, `{"status": 200, "value": 3}`, scaler.ReasonUnreachable, "502"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(c.status)
-				_, _ = io.WriteString(w, c.answer)
-			}))
-			t.Cleanup(server.Close)
+			server := scalertest.Serve(t, c.status, c.answer)
 			s := open(t, 1, artemisTrigger(strings.TrimPrefix(server.URL, "http://"), "orders"))
 			if c.reason != "" {
 				refused(t, s, c.reason, c.said)
@@ -300,10 +280,7 @@ func BenchmarkTriggers(b *testing.B) {
 		_, _ = io.WriteString(w, "["+strings.Repeat(`{"status":200,"value":1},`, len(all)-1)+`{"status":200,"value":1}]`)
 	}))
 	defer server.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(server.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, 0, classicTrigger(count.Addr, fmt.Sprint("queue-", i)))
-	}
-	count.Bench(b, sources)
+	scalertest.BenchTriggers(b, server.URL, func(addr string, i int) scaler.Source {
+		return open(b, 0, classicTrigger(addr, fmt.Sprint("queue-", i)))
+	})
 }

@@ -15,14 +15,10 @@ import (
 func TestArtemis(t *testing.T) {
 	s := activemqserver.StartArtemis(t)
 	trigger := func(address, queue string, more ...string) map[string]string {
-		m := map[string]string{"managementEndpoint": s.Addr, "brokerName": activemqserver.Broker, "brokerAddress": address, "queueName": queue}
-		for i := 0; i < len(more); i += 2 {
-			m[more[i]] = more[i+1]
-		}
-		return m
+		return scalertest.With(map[string]string{"managementEndpoint": s.Addr, "brokerName": activemqserver.Broker, "brokerAddress": address, "queueName": queue}, more...)
 	}
 	t.Run("conformance", func(t *testing.T) {
-		set := func(queue string) func(context.Context, float64) {
+		set := func(t *testing.T, queue string) func(context.Context, float64) {
 			return func(_ context.Context, n float64) { s.Fill(t, queue, queue, "ANYCAST", int(n)) }
 		}
 		scalertest.Run(t, scalertest.Case{
@@ -30,10 +26,10 @@ func TestArtemis(t *testing.T) {
 			Fixture: func(t *testing.T) scalertest.Fixture {
 				p := scalertest.NewProxy(t, s.Addr)
 				return scalertest.Fixture{
-					Proxy: p, Metadata: map[string]string{"managementEndpoint": p.Addr}, Set: set("one"), Values: []float64{0, 3, 100, 1, 0},
+					Proxy: p, Metadata: map[string]string{"managementEndpoint": p.Addr}, Set: set(t, "one"), Values: []float64{0, 3, 100, 1, 0},
 					Siblings: []scalertest.Sibling{
-						{Metadata: map[string]string{"brokerAddress": "two", "queueName": "two"}, Set: set("two")},
-						{Metadata: map[string]string{"brokerAddress": "odd/na!me x", "queueName": "odd/na!me x"}, Set: set("odd/na!me x")},
+						{Metadata: map[string]string{"brokerAddress": "two", "queueName": "two"}, Set: set(t, "two")},
+						{Metadata: map[string]string{"brokerAddress": "odd/na!me x", "queueName": "odd/na!me x"}, Set: set(t, "odd/na!me x")},
 					},
 					Bad: map[string]string{"queueName": "absent"},
 				}

@@ -86,17 +86,13 @@ func (a answer) reading(doing string) (scaler.Reading, error) {
 
 // Measure implements scaler.Source.
 func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
-	req := &http.Request{Method: http.MethodGet, URL: s.at, Host: s.at.Host, Header: s.headers()}
 	doing := s.doing()
-	got, err := s.client.Do(ctx, req, doing)
+	body, err := s.client.Ask(ctx, conn.NewGet(s.at, s.headers()), conn.Refusals{}, doing)
 	if err != nil {
 		return scaler.Reading{}, err
 	}
-	if err := got.Err(s.client.Now(), doing); err != nil {
-		return scaler.Reading{}, err
-	}
 	var a answer
-	if err := json.Unmarshal(got.Body, &a); err != nil || a.Status == 0 {
+	if err := json.Unmarshal(body, &a); err != nil || a.Status == 0 {
 		return scaler.Reading{}, scaler.BadAnswer(errors.New("the answer is not Jolokia's JSON"), "%s", doing)
 	}
 	return a.reading(doing)

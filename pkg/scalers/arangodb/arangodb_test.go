@@ -5,14 +5,11 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/kedago/keda/pkg/scaler"
@@ -21,30 +18,19 @@ import (
 )
 
 func metadata(address string, more ...string) map[string]string {
-	m := map[string]string{
+	return scalertest.Given(map[string]string{
 		"endpoints": address, "dbName": "the shop", "collection": "orders", "queryValue": "5",
 		"query": "FOR o IN orders COLLECT WITH COUNT INTO n RETURN {value: n}",
-	}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	maps.DeleteFunc(m, func(_, v string) bool { return v == "" })
-	return m
+	}, more...)
 }
 
 func TestConformance(t *testing.T) {
-	var mu sync.Mutex
-	var bodies []string
 	server := scalertest.NewNumbers(t,
 		func(r *http.Request) bool {
 			user, password, _ := r.BasicAuth()
 			return user == "keda" && password == "password-of-keda"
 		},
-		func(w http.ResponseWriter, r *http.Request, n float64) {
-			body, _ := io.ReadAll(r.Body)
-			mu.Lock()
-			bodies = append(bodies, string(body))
-			mu.Unlock()
+		func(w http.ResponseWriter, _ *http.Request, n float64) {
 			w.WriteHeader(http.StatusCreated)
 			_, _ = fmt.Fprintf(w, `{"result": [{"value": %v}], "hasMore": false, "count": 1, "error": false, "code": 201}`, n)
 		})
@@ -54,9 +40,7 @@ func TestConformance(t *testing.T) {
 		Fixture: func(t *testing.T) scalertest.Fixture { return server.Fixture(t, "endpoints", "/below") },
 	})
 	first := server.Asked()[0]
-	mu.Lock()
-	defer mu.Unlock()
-	got := first.Method + " " + first.URL.String() + " " + first.Header.Get("Content-Type") + " " + bodies[0]
+	got := first.Method + " " + first.URL.String() + " " + first.Header.Get("Content-Type") + " " + server.Sent()[0]
 	want := `POST /below/_db/the%20shop/_api/cursor application/json {"query":"FOR o IN orders COLLECT WITH COUNT INTO n RETURN {value: n}","count":true,"batchSize":2,"ttl":5}`
 	if got != want {
 		t.Errorf("asked %s; expected %s", got, want)
@@ -65,16 +49,7 @@ func TestConformance(t *testing.T) {
 
 func open(t testing.TB, v param.Values) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, v).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), v, scaler.Env{})
 }
 
 // TestAnswers: only one number is a measurement.
@@ -103,21 +78,12 @@ func TestAnswers(t *testing.T) {
 		"large numbers": {201, `{"result": [{"value": 1e999}], "count": 1}`, 0, scaler.ReasonBadAnswer, "expected one object"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(c.status)
-				_, _ = io.WriteString(w, c.answer)
-			}))
-			t.Cleanup(server.Close)
+			server := scalertest.Serve(t, c.status, c.answer)
 			r, err := open(t, param.Values{Metadata: metadata(server.URL)}).Measure(context.Background())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value {
-					t.Errorf("measured %+v, %v; expected %v", r, err, c.value)
-				}
-				return
-			}
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said)
+			} else if err != nil || r.Value != c.value {
+				t.Errorf("measured %+v, %v; expected %v", r, err, c.value)
 			}
 		})
 	}
@@ -174,14 +140,8 @@ func TestChecks(t *testing.T) {
 
 // BenchmarkTriggers polls 100 triggers on one server.
 func BenchmarkTriggers(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"result": [{"value": 3}], "count": 1}`)
-	}))
-	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, param.Values{Metadata: metadata("http://" + count.Addr)})
-	}
-	count.Bench(b, sources)
+	s := scalertest.Serve(b, http.StatusOK, `{"result": [{"value": 3}], "count": 1}`)
+	scalertest.BenchTriggers(b, s.URL, func(addr string, _ int) scaler.Source {
+		return open(b, param.Values{Metadata: metadata("http://" + addr)})
+	})
 }

@@ -35,7 +35,7 @@ func BenchmarkTriggers(b *testing.B) {
 			count, env := scalertest.NewCounter(b, s.Addr), newEnv()
 			sources := make([]scaler.Source, n)
 			for i := range sources {
-				sources[i] = open(b, name, env, with(setUp(s, i), "awsEndpoint", "http://"+count.Addr), keys())
+				sources[i] = open(b, name, env, scalertest.With(setUp(s, i), "awsEndpoint", "http://"+count.Addr), keys())
 			}
 			count.Bench(b, sources)
 		})

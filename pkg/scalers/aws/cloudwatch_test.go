@@ -59,7 +59,7 @@ func (m *metrics) put(ctx context.Context, queue string, n float64) {
 }
 
 func cloudwatchTrigger(pairs ...string) map[string]string {
-	return with(map[string]string{
+	return scalertest.With(map[string]string{
 		"namespace": "Shop", "metricName": "Depth", "dimensionName": "Queue", "dimensionValue": "jobs", "targetMetricValue": "5", "minMetricValue": "0",
 		"metricStatPeriod": "60", "metricCollectionTime": "3600", "awsRegion": motoserver.Region,
 	}, pairs...)

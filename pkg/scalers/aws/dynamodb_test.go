@@ -67,7 +67,7 @@ func item(id int) map[string]types.AttributeValue {
 }
 
 func dynamodbTrigger(pairs ...string) map[string]string {
-	return with(map[string]string{
+	return scalertest.With(map[string]string{
 		"tableName": "jobs", "keyConditionExpression": "#s = :s", "expressionAttributeNames": `{"#s":"state"}`,
 		"expressionAttributeValues": `{":s":{"S":"waiting"}}`, "targetValue": "5", "awsRegion": motoserver.Region,
 	}, pairs...)

@@ -14,7 +14,7 @@ import (
 )
 
 func streamsTrigger(pairs ...string) map[string]string {
-	return with(map[string]string{"tableName": "orders", "awsRegion": motoserver.Region}, pairs...)
+	return scalertest.With(map[string]string{"tableName": "orders", "awsRegion": motoserver.Region}, pairs...)
 }
 
 // TestStreamsConformance runs against moto, whose streams have one shard.

@@ -1,8 +1,6 @@
 package aws
 
 import (
-	"context"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -37,13 +35,7 @@ func admin(url string) aws.Config {
 // kind returns the kind with a name.
 func kind(t testing.TB, name string) scaler.Kind {
 	t.Helper()
-	for _, k := range Kinds() {
-		if k.Name == name {
-			return k
-		}
-	}
-	t.Fatalf("there is no kind %s", name)
-	return scaler.Kind{}
+	return scalertest.Kind(t, Kinds(), name)
 }
 
 // fixture is a moto behind a proxy, with hooks that refuse credentials.
@@ -53,15 +45,6 @@ func fixture(t *testing.T, s *motoserver.Server) (scalertest.Fixture, *scalertes
 		Metadata: map[string]string{"awsEndpoint": "http://" + proxy.Addr}, Proxy: proxy,
 		Deny: func() { s.Deny(t) }, Allow: func() { s.Allow(t) },
 	}, proxy
-}
-
-// with returns m with pairs of name and value put over it.
-func with(m map[string]string, pairs ...string) map[string]string {
-	m = maps.Clone(m)
-	for i := 0; i < len(pairs); i += 2 {
-		m[pairs[i]] = pairs[i+1]
-	}
-	return m
 }
 
 // problems decodes a trigger and returns its problems as "severity path".
@@ -77,16 +60,7 @@ func problems(t *testing.T, kindName string, metadata, auth map[string]string) [
 // open opens a trigger that is closed with the test.
 func open(t testing.TB, kindName string, env scaler.Env, metadata, auth map[string]string) scaler.Source {
 	t.Helper()
-	c := kind(t, kindName).New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(context.Background(), env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, kind(t, kindName).New(), param.Values{Metadata: metadata, Auth: auth}, env)
 }
 
 func newEnv() scaler.Env {

@@ -32,7 +32,7 @@ func shards(t testing.TB, s *motoserver.Server, name string) func(context.Contex
 }
 
 func kinesisTrigger(pairs ...string) map[string]string {
-	return with(map[string]string{"streamName": "orders", "awsRegion": motoserver.Region}, pairs...)
+	return scalertest.With(map[string]string{"streamName": "orders", "awsRegion": motoserver.Region}, pairs...)
 }
 
 func TestKinesisConformance(t *testing.T) {

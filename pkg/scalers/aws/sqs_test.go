@@ -67,7 +67,7 @@ func (q *queue) send(ctx context.Context, n int, delay int32) {
 }
 
 func sqsTrigger(pairs ...string) map[string]string {
-	return with(map[string]string{"queueURL": "jobs", "awsRegion": motoserver.Region}, pairs...)
+	return scalertest.With(map[string]string{"queueURL": "jobs", "awsRegion": motoserver.Region}, pairs...)
 }
 
 var names atomic.Int64
@@ -115,7 +115,7 @@ func TestSQSInFlightAndDelayed(t *testing.T) {
 		"by address":       {[]string{"queueURL", q.url}, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
-			src := open(t, "aws-sqs-queue", newEnv(), with(sqsTrigger("queueURL", "counted", "awsEndpoint", s.URL), tc.pairs...), keys())
+			src := open(t, "aws-sqs-queue", newEnv(), scalertest.With(sqsTrigger("queueURL", "counted", "awsEndpoint", s.URL), tc.pairs...), keys())
 			if r, err := src.Measure(t.Context()); err != nil || r.Value != tc.want {
 				t.Errorf("got %+v, %v; want %v", r, err, tc.want)
 			}
@@ -236,7 +236,7 @@ func TestSQSProblems(t *testing.T) {
 		"no scheme":        {sqsTrigger("queueURL", "sqs/1/jobs"), keys(), []string{"error metadata.queueURL"}},
 		"endpoint no URL":  {sqsTrigger("awsEndpoint", "localhost:4566"), keys(), []string{"error metadata.awsEndpoint"}},
 		"unknown owner":    {sqsTrigger("identityOwner", "me"), keys(), []string{"error metadata.identityOwner"}},
-		"region from auth": {map[string]string{"queueURL": "jobs"}, with(keys(), "awsRegion", "eu-west-1"), nil},
+		"region from auth": {map[string]string{"queueURL": "jobs"}, scalertest.With(keys(), "awsRegion", "eu-west-1"), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tc.want, problems(t, "aws-sqs-queue", tc.metadata, tc.auth)); diff != "" {

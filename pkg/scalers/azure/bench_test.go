@@ -28,27 +28,23 @@ func BenchmarkTriggers(b *testing.B) {
 // benchQueue is about storage queues.
 func benchQueue(b *testing.B) {
 	s := azuriteserver.Start(b)
-	count, env := scalertest.NewCounter(b, s.Queue), newEnv()
-	sources := make([]scaler.Source, benchTriggers)
-	for i := range sources {
+	env := newEnv()
+	scalertest.BenchTriggers(b, s.Queue, func(addr string, i int) scaler.Source {
 		q := newQueue(b, s, fmt.Sprint("bench-", i))
-		sources[i] = open(b, "azure-queue", env, queueTrigger("queueName", q.name), connected(count.Addr))
-	}
-	count.Bench(b, sources)
+		return open(b, "azure-queue", env, queueTrigger("queueName", q.name), connected(addr))
+	})
 }
 
 // benchBlob is about folders of one container.
 func benchBlob(b *testing.B) {
 	s := azuriteserver.Start(b)
-	count, env := scalertest.NewCounter(b, s.Blob), newEnv()
+	env := newEnv()
 	held := newBlobs(b, s, "incoming")
-	sources := make([]scaler.Source, benchTriggers)
-	for i := range sources {
+	scalertest.BenchTriggers(b, s.Blob, func(addr string, i int) scaler.Source {
 		folder := fmt.Sprint("folder-", i)
 		held.put(b.Context(), folder+"/1", folder+"/2")
-		sources[i] = open(b, "azure-blob", env, blobTrigger("blobPrefix", folder), connected(count.Addr))
-	}
-	count.Bench(b, sources)
+		return open(b, "azure-blob", env, blobTrigger("blobPrefix", folder), connected(addr))
+	})
 }
 
 // benchServicebus is about queues of a namespace, or about subscriptions of

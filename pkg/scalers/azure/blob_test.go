@@ -96,7 +96,7 @@ func (b *blobs) connection(address string) string {
 }
 
 func blobTrigger(pairs ...string) map[string]string {
-	return with(map[string]string{"blobContainerName": "incoming"}, pairs...)
+	return scalertest.With(map[string]string{"blobContainerName": "incoming"}, pairs...)
 }
 
 func TestBlobConformance(t *testing.T) {

@@ -22,7 +22,7 @@ func groupsOf(t *testing.T, hubs *eventhubserver.Server, hub string, n int, meta
 	hubs.Hub(hub, eventhubserver.Partition{ID: "0", Last: 99}, eventhubserver.Partition{ID: "1", Last: 99})
 	env := newEnv()
 	for i := range n {
-		out = append(out, open(t, "azure-eventhub", env, with(metadata, "consumerGroup", fmt.Sprint("Group-", i)), auth))
+		out = append(out, open(t, "azure-eventhub", env, scalertest.With(metadata, "consumerGroup", fmt.Sprint("Group-", i)), auth))
 	}
 	return out
 }

@@ -56,7 +56,7 @@ func hubAuth(amqp, blob, hub string) map[string]string {
 }
 
 func eventhubTrigger(pairs ...string) map[string]string {
-	return with(map[string]string{"consumerGroup": "billing", "checkpointStrategy": checkpointMetadata, "blobContainer": "checkpoints"}, pairs...)
+	return scalertest.With(map[string]string{"consumerGroup": "billing", "checkpointStrategy": checkpointMetadata, "blobContainer": "checkpoints"}, pairs...)
 }
 
 // hubFixture is a hub with two partitions: one that was read up to event 99,

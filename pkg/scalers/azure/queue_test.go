@@ -92,7 +92,7 @@ func (q *queue) connection(address string) string {
 }
 
 func queueTrigger(pairs ...string) map[string]string {
-	return with(map[string]string{"queueName": "jobs"}, pairs...)
+	return scalertest.With(map[string]string{"queueName": "jobs"}, pairs...)
 }
 
 var names atomic.Int64
@@ -186,7 +186,7 @@ func TestQueueRefused(t *testing.T) {
 			wrong := strings.Replace(azuriteserver.Connection(s.Queue, s.Blob), azuriteserver.Key, "d3Jvbmc=", 1)
 			_, err := open(t, "azure-queue", newEnv(), trigger, map[string]string{"connection": wrong}).Measure(t.Context())
 			refused(t, err, scaler.ReasonDenied, `"gone"`, "account key")
-			missing := with(trigger, "queueName", "never-made")
+			missing := scalertest.With(trigger, "queueName", "never-made")
 			_, err = open(t, "azure-queue", newEnv(), missing, connected(s.Queue)).Measure(t.Context())
 			refused(t, err, scaler.ReasonMissing, `"never-made"`, "QueueNotFound")
 		})

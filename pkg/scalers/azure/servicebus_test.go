@@ -202,7 +202,7 @@ func TestServicebusWhoAsks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			operatorIdentity(t)
 			c := &servicebusConfig{}
-			v := param.Values{Metadata: with(map[string]string{"queueName": "jobs"}, flatten(tc.metadata)...), Auth: map[string]string{"connection": tc.connection}}
+			v := param.Values{Metadata: scalertest.With(map[string]string{"queueName": "jobs"}, flatten(tc.metadata)...), Auth: map[string]string{"connection": tc.connection}}
 			if err := scaler.Decode(c, v).Err(); err != nil {
 				t.Fatal(err)
 			}

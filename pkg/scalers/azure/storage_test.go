@@ -122,7 +122,7 @@ func TestStorageWhoAsks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			operatorIdentity(t)
 			c := &queueConfig{storage: storage{service: conn.AzureQueue}}
-			v := param.Values{Metadata: with(queueTrigger(), flatten(tc.metadata)...), Auth: map[string]string{"connection": tc.connection}}
+			v := param.Values{Metadata: scalertest.With(queueTrigger(), flatten(tc.metadata)...), Auth: map[string]string{"connection": tc.connection}}
 			if err := scaler.Decode(c, v).Err(); err != nil {
 				t.Fatal(err)
 			}

@@ -1,8 +1,6 @@
 package azure
 
 import (
-	"context"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -25,22 +23,7 @@ const accountKey = azuriteserver.Key
 // kind returns the kind with a name.
 func kind(t testing.TB, name string) scaler.Kind {
 	t.Helper()
-	for _, k := range Kinds() {
-		if k.Name == name {
-			return k
-		}
-	}
-	t.Fatalf("there is no kind %s", name)
-	return scaler.Kind{}
-}
-
-// with returns m with pairs of name and value put over it.
-func with(m map[string]string, pairs ...string) map[string]string {
-	m = maps.Clone(m)
-	for i := 0; i < len(pairs); i += 2 {
-		m[pairs[i]] = pairs[i+1]
-	}
-	return m
+	return scalertest.Kind(t, Kinds(), name)
 }
 
 func newEnv() scaler.Env {
@@ -67,16 +50,7 @@ func adminAccount(t testing.TB, s *azuriteserver.Server, service conn.AzureServi
 // open opens a trigger that is closed with the test.
 func open(t testing.TB, kindName string, env scaler.Env, metadata, auth map[string]string) scaler.Source {
 	t.Helper()
-	c := kind(t, kindName).New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(context.Background(), env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, kind(t, kindName).New(), param.Values{Metadata: metadata, Auth: auth}, env)
 }
 
 // refused checks a failed measurement and what its error mentions.

@@ -5,10 +5,11 @@ import (
 	"testing"
 
 	"github.com/kedago/keda/pkg/scaler"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 )
 
 func explorerTrigger(address string, pairs ...string) map[string]string {
-	return with(exampleQuery("endpoint", address, "tenantId", exampleTenant, "clientId", exampleClient), pairs...)
+	return scalertest.Given(exampleQuery("endpoint", address, "tenantId", exampleTenant, "clientId", exampleClient), pairs...)
 }
 
 func explorerAuth() map[string]string {

@@ -2,13 +2,10 @@ package azuremonitor
 
 import (
 	"context"
-	"errors"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -115,7 +112,7 @@ func (f *fake) trust(e *scaler.Env) { e.HTTP.CAFiles, e.HTTP.Timeout = []string{
 func (f *fake) conforms(t *testing.T, kindName, address string, metadata, auth map[string]string) {
 	t.Helper()
 	scalertest.Run(t, scalertest.Case{
-		Kind: kind(t, kindName), Metadata: with(metadata, address, "https://azure.example"), Auth: auth, ScalerEnv: f.trust,
+		Kind: kind(t, kindName), Metadata: scalertest.Given(metadata, address, "https://azure.example"), Auth: auth, ScalerEnv: f.trust,
 		Fixture: func(t *testing.T) scalertest.Fixture {
 			proxy := scalertest.NewProxy(t, f.addr)
 			return scalertest.Fixture{
@@ -129,25 +126,7 @@ func (f *fake) conforms(t *testing.T, kindName, address string, metadata, auth m
 
 func kind(t testing.TB, name string) scaler.Kind {
 	t.Helper()
-	kinds := Kinds()
-	i := slices.IndexFunc(kinds, func(k scaler.Kind) bool { return k.Name == name })
-	if i < 0 {
-		t.Fatalf("there is no kind %s", name)
-	}
-	return kinds[i]
-}
-
-// with returns m with pairs of name and value put over it; an empty value
-// takes a name out.
-func with(m map[string]string, pairs ...string) map[string]string {
-	m = maps.Clone(m)
-	for i := 0; i < len(pairs); i += 2 {
-		m[pairs[i]] = pairs[i+1]
-		if pairs[i+1] == "" {
-			delete(m, pairs[i])
-		}
-	}
-	return m
+	return scalertest.Kind(t, Kinds(), name)
 }
 
 func decode(t testing.TB, kindName string, metadata, auth map[string]string) (scaler.Config, param.Problems) {
@@ -158,15 +137,7 @@ func decode(t testing.TB, kindName string, metadata, auth map[string]string) (sc
 
 func openErr(t testing.TB, env scaler.Env, kindName string, metadata, auth map[string]string) (scaler.Source, error) {
 	t.Helper()
-	c, ps := decode(t, kindName, metadata, auth)
-	if err := ps.Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), env)
-	if err == nil {
-		t.Cleanup(func() { _ = s.Close() })
-	}
-	return s, err
+	return scalertest.TryOpen(t, kind(t, kindName).New(), param.Values{Metadata: metadata, Auth: auth}, env)
 }
 
 func open(t testing.TB, env scaler.Env, kindName string, metadata, auth map[string]string) scaler.Source {
@@ -188,18 +159,10 @@ type outcome struct {
 
 func (o outcome) check(t *testing.T, r scaler.Reading, err error) {
 	t.Helper()
-	if o.reason == "" {
-		if err != nil || r.Value != o.value || r.Empty != o.empty || !strings.Contains(r.Note, o.said) {
-			t.Errorf("measured %+v, %v; want %+v", r, err, o)
-		}
-		return
-	}
-	var known *scaler.Error
-	if !errors.As(err, &known) || known.Reason != o.reason || !strings.Contains(err.Error(), o.said) {
-		t.Errorf("got %v; want %s with %q", err, o.reason, o.said)
-	}
-	if err != nil && strings.Contains(err.Error(), "the-secret") {
-		t.Errorf("the error repeats what the service wrote: %v", err)
+	if o.reason != "" {
+		scalertest.Refused(t, err, o.reason, o.said, "the-secret")
+	} else if err != nil || r.Value != o.value || r.Empty != o.empty || !strings.Contains(r.Note, o.said) {
+		t.Errorf("measured %+v, %v; want %+v", r, err, o)
 	}
 }
 
@@ -222,11 +185,8 @@ func (f *fake) answers(t *testing.T, kindName string, metadata, auth map[string]
 
 // bench polls 100 triggers on one service.
 func (f *fake) bench(b *testing.B, kindName, address string, metadata func(i int) map[string]string, auth map[string]string) {
-	count := scalertest.NewCounter(b, f.addr)
 	env := f.env("")
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, env, kindName, with(metadata(i), address, "https://"+count.Addr), auth)
-	}
-	count.Bench(b, sources)
+	scalertest.BenchTriggers(b, f.addr, func(addr string, i int) scaler.Source {
+		return open(b, env, kindName, scalertest.Given(metadata(i), address, "https://"+addr), auth)
+	})
 }

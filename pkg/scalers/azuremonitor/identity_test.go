@@ -6,6 +6,7 @@ import (
 
 	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 )
 
 // TestWorkloadIdentity measures with the operator's identity in a cloud of
@@ -52,8 +53,8 @@ func TestWhoMayAsk(t *testing.T) {
 		"another cloud's identity": {"azure-monitor", "aws", monitorTrigger(at), monitorAuth(), "podIdentity aws"},
 		"no secret":                {"azure-monitor", "", monitorTrigger(at), nil, "activeDirectoryClientPassword is missing"},
 		"no client":                {"azure-monitor", "none", monitorTrigger(at, "activeDirectoryClientId", ""), monitorAuth(), "activeDirectoryClientId is missing"},
-		"no tenant":                {"azure-log-analytics", "", logsTrigger(at), with(logsAuth(), "tenantId", ""), "tenantId is missing"},
-		"odd tenant":               {"azure-log-analytics", "", logsTrigger(at), with(logsAuth(), "tenantId", "a/b?c"), "characters that none has"},
+		"no tenant":                {"azure-log-analytics", "", logsTrigger(at), scalertest.Given(logsAuth(), "tenantId", ""), "tenantId is missing"},
+		"odd tenant":               {"azure-log-analytics", "", logsTrigger(at), scalertest.Given(logsAuth(), "tenantId", "a/b?c"), "characters that none has"},
 		"foreign cluster":          {"azure-data-explorer", conn.AzureWorkload, exampleQuery("endpoint", at), nil, "endpoint: found a host"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"github.com/kedago/keda/pkg/scaler"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 )
 
 const insightsAddress = "appInsightsResourceURL"
 
 func insightsTrigger(address string, pairs ...string) map[string]string {
-	return with(exampleInsights("cloud", "Private", insightsAddress, address, "activeDirectoryClientId", exampleClient), pairs...)
+	return scalertest.Given(exampleInsights("cloud", "Private", insightsAddress, address, "activeDirectoryClientId", exampleClient), pairs...)
 }
 
 func insightsAuth() map[string]string {

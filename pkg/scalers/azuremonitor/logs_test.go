@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/kedago/keda/pkg/scaler"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 )
 
 const logsAddress = "logAnalyticsResourceURL"
 
 func logsTrigger(address string, pairs ...string) map[string]string {
-	return with(map[string]string{
+	return scalertest.Given(map[string]string{
 		"workspaceId": "w-1", "query": `AppRequests | where Name == "a" | summarize count()`, "threshold": "5", "cloud": "private", logsAddress: address,
 	}, pairs...)
 }

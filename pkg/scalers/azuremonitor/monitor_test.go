@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/kedago/keda/pkg/scaler"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 )
 
 const managerAddress = "azureResourceManagerEndpoint"
 
 func monitorTrigger(address string, pairs ...string) map[string]string {
-	return with(exampleMetric("cloud", "Private", managerAddress, address, "activeDirectoryClientId", exampleClient), pairs...)
+	return scalertest.Given(exampleMetric("cloud", "Private", managerAddress, address, "activeDirectoryClientId", exampleClient), pairs...)
 }
 
 func monitorAuth() map[string]string {

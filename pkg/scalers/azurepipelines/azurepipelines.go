@@ -154,10 +154,12 @@ func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 	if !c.has.pool {
 		s.poolID.Store(c.poolID)
 	}
-	s.key = strings.Join([]string{
-		"azure-pipelines", c.organization.Redacted(), c.pool, strconv.FormatInt(c.poolID, 10), c.query().Encode(), conn.OptionsKey(env.HTTP), c.digest(env, token),
-	}, " ")
-	return s, nil
+	return &conn.BatchSource[[]job]{
+		Ask: s.jobs, Read: s.read, Server: s.host(), Release: client.Close,
+		Key: strings.Join([]string{
+			"azure-pipelines", c.organization.Redacted(), c.pool, strconv.FormatInt(c.poolID, 10), c.query().Encode(), conn.OptionsKey(env.HTTP), c.digest(env, token),
+		}, " "),
+	}, nil
 }
 
 // identify makes requests carry the tokens of an application, or those of the

@@ -2,7 +2,6 @@ package azurepipelines
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -156,10 +155,7 @@ func check(t *testing.T, r scaler.Reading, err error, value float64, reason scal
 		}
 		return
 	}
-	var known *scaler.Error
-	if !errors.As(err, &known) || known.Reason != reason || !strings.Contains(err.Error(), said) || strings.Contains(err.Error(), "the-token") {
-		t.Errorf("got %v; want %s with %q", err, reason, said)
-	}
+	scalertest.Refused(t, err, reason, said, "the-token")
 }
 
 func TestPoolByName(t *testing.T) {
@@ -235,15 +231,15 @@ func TestChecks(t *testing.T) {
 		trigger, auth map[string]string
 		want          string
 	}{
-		"no pool":               {with(base, "poolID", ""), auth(), "error metadata.poolName"},
-		"two pools":             {with(base, "poolName", "linux"), auth(), "warning metadata.poolID"},
-		"top and unfinished":    {with(base, "jobsToFetch", "5", "fetchUnfinishedJobsOnly", "true"), auth(), "error metadata.jobsToFetch"},
-		"top and parent":        {with(base, "jobsToFetch", "5", "parent", "p"), auth(), "error metadata.jobsToFetch"},
-		"parent and demands":    {with(base, "demands", "a", "parent", "p"), auth(), "warning metadata.demands"},
-		"no organization":       {with(base, "organizationURL", ""), auth(), "error metadata.organizationURL"},
-		"two proofs":            {with(base, "clientId", "c", "tenantId", "t"), map[string]string{"clientSecret": "s", "clientCertificate": "c"}, "error authenticationRef.clientCertificate"},
-		"password of what":      {with(base, "clientId", "c", "tenantId", "t"), map[string]string{"clientSecret": "s", "clientCertificatePassword": "c"}, "error authenticationRef.clientCertificate"},
-		"nothing to be fetched": {with(base, "jobsToFetch", "0"), auth(), "error metadata.jobsToFetch"},
+		"no pool":               {scalertest.Given(base, "poolID", ""), auth(), "error metadata.poolName"},
+		"two pools":             {scalertest.Given(base, "poolName", "linux"), auth(), "warning metadata.poolID"},
+		"top and unfinished":    {scalertest.Given(base, "jobsToFetch", "5", "fetchUnfinishedJobsOnly", "true"), auth(), "error metadata.jobsToFetch"},
+		"top and parent":        {scalertest.Given(base, "jobsToFetch", "5", "parent", "p"), auth(), "error metadata.jobsToFetch"},
+		"parent and demands":    {scalertest.Given(base, "demands", "a", "parent", "p"), auth(), "warning metadata.demands"},
+		"no organization":       {scalertest.Given(base, "organizationURL", ""), auth(), "error metadata.organizationURL"},
+		"two proofs":            {scalertest.Given(base, "clientId", "c", "tenantId", "t"), map[string]string{"clientSecret": "s", "clientCertificate": "c"}, "error authenticationRef.clientCertificate"},
+		"password of what":      {scalertest.Given(base, "clientId", "c", "tenantId", "t"), map[string]string{"clientSecret": "s", "clientCertificatePassword": "c"}, "error authenticationRef.clientCertificate"},
+		"nothing to be fetched": {scalertest.Given(base, "jobsToFetch", "0"), auth(), "error metadata.jobsToFetch"},
 	} {
 		ps := scaler.Decode(Kinds()[0].New(), param.Values{Metadata: c.trigger, Auth: c.auth})
 		if len(ps) != 1 || string(ps[0].Severity)+" "+ps[0].Path != c.want {
@@ -256,7 +252,7 @@ func TestChecks(t *testing.T) {
 func TestMetric(t *testing.T) {
 	for want, pairs := range map[string][]string{"azure-pipelines-7": nil, "azure-pipelines-linux": {"poolName", "linux"}} {
 		c := Kinds()[0].New()
-		scaler.Decode(c, param.Values{Metadata: with(map[string]string{"organizationURL": "https://dev.azure.com/shop", "poolID": "7"}, pairs...), Auth: auth()})
+		scaler.Decode(c, param.Values{Metadata: scalertest.Given(map[string]string{"organizationURL": "https://dev.azure.com/shop", "poolID": "7"}, pairs...), Auth: auth()})
 		if got := c.Metric(); got != want {
 			t.Errorf("got %s; want %s", got, want)
 		}
@@ -266,13 +262,10 @@ func TestMetric(t *testing.T) {
 // BenchmarkTriggers polls 100 triggers on one pool, each with demands of its own.
 func BenchmarkTriggers(b *testing.B) {
 	f := newFake(b, func(*http.Request) bool { return true }, (*httptest.Server).Start)
-	count := scalertest.NewCounter(b, f.addr)
 	env := newEnv()
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
+	scalertest.BenchTriggers(b, f.addr, func(addr string, i int) scaler.Source {
 		demand := fmt.Sprint("capability-", i)
 		f.hold(demand, 3)
-		sources[i] = open(b, env, f.trigger("organizationURL", "http://"+count.Addr+"/shop", "demands", demand), auth())
-	}
-	count.Bench(b, sources)
+		return open(b, env, f.trigger("organizationURL", "http://"+addr+"/shop", "demands", demand), auth())
+	})
 }

@@ -3,7 +3,6 @@ package azurepipelines
 import (
 	"encoding/json"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -145,35 +144,14 @@ func (f *fake) requests() []string {
 }
 
 func (f *fake) trigger(pairs ...string) map[string]string {
-	return with(map[string]string{"organizationURL": "http://" + f.addr + "/shop", "poolID": "7"}, pairs...)
-}
-
-// with returns m with pairs of name and value put over it; an empty value
-// takes a name out.
-func with(m map[string]string, pairs ...string) map[string]string {
-	m = maps.Clone(m)
-	for i := 0; i < len(pairs); i += 2 {
-		m[pairs[i]] = pairs[i+1]
-		if pairs[i+1] == "" {
-			delete(m, pairs[i])
-		}
-	}
-	return m
+	return scalertest.Given(map[string]string{"organizationURL": "http://" + f.addr + "/shop", "poolID": "7"}, pairs...)
 }
 
 func newEnv() scaler.Env { return scaler.Env{Pool: &scalertest.Pool{}} }
 
 func openErr(t testing.TB, env scaler.Env, metadata, auth map[string]string) (scaler.Source, error) {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), env)
-	if err == nil {
-		t.Cleanup(func() { _ = s.Close() })
-	}
-	return s, err
+	return scalertest.TryOpen(t, Kinds()[0].New(), param.Values{Metadata: metadata, Auth: auth}, env)
 }
 
 func open(t testing.TB, env scaler.Env, metadata, auth map[string]string) scaler.Source {

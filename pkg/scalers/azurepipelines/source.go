@@ -17,49 +17,20 @@ import (
 // agents that can take it.
 const bodyLimit = 32 << 20
 
-// source measures one trigger. It owns its share of the client.
+// source measures one trigger.
 type source struct {
 	config *config
 	client *conn.HTTPClient
 	basic  string // Authorization header, empty with an identity
-	key    string
 	// poolID is 0 until it is known.
 	poolID atomic.Int64
 }
 
-var (
-	_ scaler.Batcher = (*source)(nil)
-	_ scaler.Hosted  = (*source)(nil)
-)
+func (s *source) host() string { return s.config.organization.Host }
 
-// Host implements scaler.Hosted.
-func (s *source) Host() string { return s.config.organization.Host }
-
-// BatchKey implements scaler.Batcher.
-func (s *source) BatchKey() string { return s.key }
-
-// Close implements scaler.Source.
-func (s *source) Close() error { return s.client.Close() }
-
-// Measure implements scaler.Source.
-func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
-	got := s.MeasureAll(ctx, []scaler.Source{s})[0]
-	return got.Reading, got.Err
-}
-
-// MeasureAll implements scaler.Batcher: the jobs of the pool are asked for
-// once, and each source counts its own.
-func (s *source) MeasureAll(ctx context.Context, sources []scaler.Source) []scaler.Result {
-	results := make([]scaler.Result, len(sources))
-	jobs, err := s.jobs(ctx)
-	for i, src := range sources {
-		if err != nil {
-			results[i].Err = err
-			continue
-		}
-		results[i].Reading.Value = float64(src.(*source).config.count(jobs))
-	}
-	return results
+// read counts the jobs of the pool that are the trigger's.
+func (s *source) read(_ context.Context, jobs []job) (scaler.Reading, error) {
+	return scaler.Reading{Value: float64(s.config.count(jobs))}, nil
 }
 
 // get asks for what is below the organization.
@@ -83,7 +54,7 @@ func (s *source) pool(ctx context.Context) (int64, error) {
 		return id, nil
 	}
 	name := s.config.pool
-	doing := fmt.Sprintf("looking for the agent pool %.100q of %s", name, s.Host())
+	doing := fmt.Sprintf("looking for the agent pool %.100q of %s", name, s.host())
 	var got struct {
 		Value []struct {
 			ID int64 `json:"id"`
@@ -123,7 +94,7 @@ func (s *source) jobs(ctx context.Context) ([]job, error) {
 		return nil, err
 	}
 	pool := strconv.FormatInt(id, 10)
-	doing := fmt.Sprintf("listing the jobs of the agent pool %s of %s", pool, s.Host())
+	doing := fmt.Sprintf("listing the jobs of the agent pool %s of %s", pool, s.host())
 	var got struct {
 		Value []job `json:"value"`
 	}

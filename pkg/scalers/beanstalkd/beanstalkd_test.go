@@ -3,7 +3,6 @@ package beanstalkd
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -82,16 +81,7 @@ func open(t testing.TB, metadata map[string]string) scaler.Source {
 
 func openIn(t testing.TB, p scaler.Pool, metadata map[string]string) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: p})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: metadata}, scaler.Env{Pool: p})
 }
 
 // serve answers each command with the next text, and then ends the connection.
@@ -156,15 +146,10 @@ func TestAnswers(t *testing.T) {
 			if line := <-asked; line != "stats-tube t\r\n" {
 				t.Errorf("asked %q", line)
 			}
-			if c.reason == "" {
-				if err != nil || r.Value != c.value {
-					t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
-				}
-				return
-			}
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said)
+			} else if err != nil || r.Value != c.value {
+				t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
 			}
 		})
 	}
@@ -220,12 +205,10 @@ func TestChecks(t *testing.T) {
 // BenchmarkTriggers polls 100 tubes of one server.
 func BenchmarkTriggers(b *testing.B) {
 	s := beanstalkdserver.Start(b)
-	count, p := scalertest.NewCounter(b, s.Addr), &scalertest.Pool{}
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
+	p := &scalertest.Pool{}
+	scalertest.BenchTriggers(b, s.Addr, func(addr string, i int) scaler.Source {
 		tube := fmt.Sprint("tube-", i)
 		s.Put(b, tube, 0)
-		sources[i] = openIn(b, p, trigger(count.Addr, tube))
-	}
-	count.Bench(b, sources)
+		return openIn(b, p, trigger(addr, tube))
+	})
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -22,12 +21,7 @@ import (
 const query = "SELECT COUNT(*) FROM shop.orders"
 
 func metadata(address string, more ...string) map[string]string {
-	m := map[string]string{"clusterIPAddress": address, "username": "keda", "keyspace": "shop", "query": query, "targetQueryValue": "5"}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	maps.DeleteFunc(m, func(_, v string) bool { return v == "" })
-	return m
+	return scalertest.Given(map[string]string{"clusterIPAddress": address, "username": "keda", "keyspace": "shop", "query": query, "targetQueryValue": "5"}, more...)
 }
 
 func auth() map[string]string { return map[string]string{"password": "password-of-keda"} }
@@ -60,16 +54,7 @@ func TestConformance(t *testing.T) {
 
 func open(t testing.TB, pool *scalertest.Pool, v param.Values) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, v).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: pool})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), v, scaler.Env{Pool: pool})
 }
 
 // TestAnswers: every type of numbers is read, and nothing else counts; the
@@ -118,15 +103,10 @@ func TestAnswers(t *testing.T) {
 			own := query + " WHERE state = '" + name + "'"
 			node.set(own, c.answer)
 			r, err := open(t, &scalertest.Pool{}, param.Values{Metadata: metadata(node.addr, "query", own), Auth: auth()}).Measure(t.Context())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value || !strings.Contains(r.Note, c.said) || (c.said == "") != (r.Note == "") {
-					t.Errorf("measured %+v, %v; expected %v and %q", r, err, c.value, c.said)
-				}
-				return
-			}
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "the server's text") {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said, "the server's text")
+			} else if err != nil || r.Value != c.value || !strings.Contains(r.Note, c.said) || (c.said == "") != (r.Note == "") {
+				t.Errorf("measured %+v, %v; expected %v and %q", r, err, c.value, c.said)
 			}
 		})
 	}
@@ -230,12 +210,10 @@ func TestChecks(t *testing.T) {
 // BenchmarkTriggers polls 100 triggers on one node.
 func BenchmarkTriggers(b *testing.B) {
 	node := startFake(b, nil)
-	count, pool := scalertest.NewCounter(b, node.addr), &scalertest.Pool{}
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
+	pool := &scalertest.Pool{}
+	scalertest.BenchTriggers(b, node.addr, func(addr string, i int) scaler.Source {
 		own := fmt.Sprintf("%s WHERE n = %d", query, i)
 		node.set(own, bigint(3))
-		sources[i] = open(b, pool, param.Values{Metadata: metadata(count.Addr, "query", own), Auth: auth()})
-	}
-	count.Bench(b, sources)
+		return open(b, pool, param.Values{Metadata: metadata(addr, "query", own), Auth: auth()})
+	})
 }

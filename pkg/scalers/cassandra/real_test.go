@@ -85,9 +85,7 @@ func queriesWithServer(t *testing.T, server *cassandraserver.Server) {
 				}
 				return
 			}
-			if err == nil || scaler.ReasonOf(err) != c.reason || !strings.Contains(err.Error(), c.said) {
-				t.Errorf("got %+v, %v; expected %s with %q", r, err, c.reason, c.said)
-			}
+			scalertest.Refused(t, err, c.reason, c.said)
 		})
 	}
 }

@@ -3,14 +3,11 @@ package couchdb
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/kedago/keda/pkg/scaler"
@@ -21,12 +18,7 @@ import (
 const query = `{"selector": {"state": "waiting"}, "fields": ["state"], "skip": 2}`
 
 func metadata(more ...string) map[string]string {
-	m := map[string]string{"dbName": "orders/new", "query": query, "queryValue": "5"}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	maps.DeleteFunc(m, func(_, v string) bool { return v == "" })
-	return m
+	return scalertest.Given(map[string]string{"dbName": "orders/new", "query": query, "queryValue": "5"}, more...)
 }
 
 // docs is an answer with n documents.
@@ -35,18 +27,12 @@ func docs(n int, more string) string {
 }
 
 func TestConformance(t *testing.T) {
-	var mu sync.Mutex
-	var bodies []string
 	server := scalertest.NewNumbers(t,
 		func(r *http.Request) bool {
 			user, password, _ := r.BasicAuth()
 			return user == "keda" && password == "password-of-keda"
 		},
-		func(w http.ResponseWriter, r *http.Request, n float64) {
-			body, _ := io.ReadAll(r.Body)
-			mu.Lock()
-			bodies = append(bodies, string(body))
-			mu.Unlock()
+		func(w http.ResponseWriter, _ *http.Request, n float64) {
 			_, _ = io.WriteString(w, docs(int(n), `, "bookmark": "b"`))
 		})
 	scalertest.Run(t, scalertest.Case{
@@ -59,9 +45,7 @@ func TestConformance(t *testing.T) {
 		},
 	})
 	first := server.Asked()[0]
-	mu.Lock()
-	defer mu.Unlock()
-	got := first.Method + " " + first.URL.String() + " " + first.Header.Get("Content-Type") + " " + bodies[0]
+	got := first.Method + " " + first.URL.String() + " " + first.Header.Get("Content-Type") + " " + server.Sent()[0]
 	want := `POST /orders%2Fnew/_find application/json {"fields":["_id"],"limit":5000,"selector":{"state":"waiting"},"skip":2}`
 	if got != want {
 		t.Errorf("asked %s; expected %s", got, want)
@@ -70,16 +54,7 @@ func TestConformance(t *testing.T) {
 
 func open(t testing.TB, v param.Values) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, v).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), v, scaler.Env{})
 }
 
 // server answers requests in turn, the last answer again and again.
@@ -168,16 +143,9 @@ func TestAnswers(t *testing.T) {
 		"broken":      {500, `{}`, scaler.ReasonUnreachable, "500"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(c.status)
-				_, _ = io.WriteString(w, c.answer)
-			}))
-			t.Cleanup(s.Close)
-			r, err := open(t, param.Values{Metadata: metadata(), Auth: at(s)}).Measure(context.Background())
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) {
-				t.Errorf("got %+v, %v; expected %s with %q", r, err, c.reason, c.said)
-			}
+			s := scalertest.Serve(t, c.status, c.answer)
+			_, err := open(t, param.Values{Metadata: metadata(), Auth: at(s)}).Measure(context.Background())
+			scalertest.Refused(t, err, c.reason, c.said)
 		})
 	}
 }
@@ -245,12 +213,8 @@ func TestChecks(t *testing.T) {
 
 // BenchmarkTriggers polls 100 triggers on one server.
 func BenchmarkTriggers(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, docs(3, "")) }))
-	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, param.Values{Metadata: metadata(), Auth: map[string]string{"connectionString": "http://" + count.Addr}})
-	}
-	count.Bench(b, sources)
+	s := scalertest.Serve(b, http.StatusOK, docs(3, ""))
+	scalertest.BenchTriggers(b, s.URL, func(addr string, _ int) scaler.Source {
+		return open(b, param.Values{Metadata: metadata(), Auth: map[string]string{"connectionString": "http://" + addr}})
+	})
 }

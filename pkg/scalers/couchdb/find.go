@@ -81,19 +81,16 @@ func (f *finder) page(ctx context.Context, header http.Header, size int, bookmar
 		body["bookmark"], _ = json.Marshal(bookmark) // a string can be encoded
 		delete(body, "skip")                         // the first page has skipped
 	}
-	raw, err := json.Marshal(body)
+	req, err := conn.NewPostJSON(f.at, header, body)
 	if err != nil {
 		return page{}, scaler.Misconfigured(err, "%s: encoding the query", doing)
 	}
-	answer, err := f.client.Ask(ctx, conn.NewPost(f.at, header, raw, "application/json"), conn.Refusals{
+	var got page
+	err = f.client.AskJSON(ctx, req, conn.Refusals{
 		BadRequest: "it can't run the query; try the same by hand, it tells why",
 		NotFound:   "there is no such database",
-	}, doing)
+	}, &got, doing)
 	if err != nil {
-		return page{}, err
-	}
-	var got page
-	if err := conn.DecodeJSON(answer, &got, doing); err != nil {
 		return page{}, err
 	}
 	if got.Docs == nil || len(*got.Docs) > size {

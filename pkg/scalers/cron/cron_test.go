@@ -9,6 +9,7 @@ import (
 
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 )
 
 // at is a moment as RFC 3339, which says the offset where a wall clock is
@@ -121,11 +122,7 @@ func TestNextChangeIsWhereTheAnswerChanges(t *testing.T) {
 }
 
 func metadata(more ...string) map[string]string {
-	m := map[string]string{"timezone": "Europe/Berlin", "start": "0 6 * * *", "end": "0 20 * * *", "desiredReplicas": "7"}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"timezone": "Europe/Berlin", "start": "0 6 * * *", "end": "0 20 * * *", "desiredReplicas": "7"}, more...)
 }
 
 func TestMeasure(t *testing.T) {

@@ -42,7 +42,7 @@ func (a *asker) askAPI(ctx context.Context) (scaler.Reading, error) {
 		"query": {a.query}, "from": {strconv.FormatInt(to-a.age, 10)}, "to": {strconv.FormatInt(to, 10)},
 	}.Encode()
 	header := http.Header{"Accept": {"application/json"}, "Dd-Api-Key": {a.apiKey.Reveal()}, "Dd-Application-Key": {a.appKey.Reveal()}}
-	got, err := a.client.Do(ctx, &http.Request{Method: http.MethodGet, URL: &at, Host: at.Host, Header: header}, doing)
+	got, err := a.client.Do(ctx, conn.NewGet(&at, header), doing)
 	if err != nil {
 		return scaler.Reading{}, err
 	}
@@ -126,7 +126,7 @@ func (a *asker) askAgent(ctx context.Context) (scaler.Reading, error) {
 	if len(a.modes) > 0 {
 		header.Set("Authorization", "Bearer "+a.token.Reveal())
 	}
-	got, err := a.client.Do(ctx, &http.Request{Method: http.MethodGet, URL: a.at, Host: a.at.Host, Header: header}, doing)
+	got, err := a.client.Do(ctx, conn.NewGet(a.at, header), doing)
 	if err != nil {
 		return scaler.Reading{}, err
 	}

@@ -2,7 +2,6 @@ package datadog
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -195,10 +194,7 @@ func (o outcome) check(t *testing.T, metadata, auth map[string]string) {
 		}
 		return
 	}
-	var known *scaler.Error
-	if !errors.As(err, &known) || known.Reason != o.reason || !strings.Contains(err.Error(), o.said) || strings.Contains(err.Error(), "s3cret") {
-		t.Errorf("got %v; expected %s with %q", err, o.reason, o.said)
-	}
+	scalertest.Refused(t, err, o.reason, o.said, "s3cret")
 	if o.status == http.StatusTooManyRequests && scaler.RetryAfterOf(err) != 17*time.Second {
 		t.Errorf("a pause of %v is asked for; expected 17s", scaler.RetryAfterOf(err))
 	}
@@ -270,15 +266,9 @@ func TestAgentAnswers(t *testing.T) {
 
 // BenchmarkTriggers polls 100 triggers with one server.
 func BenchmarkTriggers(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"status":"ok","series":[{"pointlist":[[1,3]]}]}`)
-	}))
-	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
+	s := scalertest.Serve(b, http.StatusOK, `{"status":"ok","series":[{"pointlist":[[1,3]]}]}`)
+	scalertest.BenchTriggers(b, s.URL, func(addr string, i int) scaler.Source {
 		metadata, auth := queryTrigger()
-		sources[i] = open(b, decode(b, count.Addr, metadata, auth, map[string]string{"query": fmt.Sprintf("sum:shop.orders{shop:%d}", i)}))
-	}
-	count.Bench(b, sources)
+		return open(b, decode(b, addr, metadata, auth, map[string]string{"query": fmt.Sprintf("sum:shop.orders{shop:%d}", i)}))
+	})
 }

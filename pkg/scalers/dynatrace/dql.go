@@ -70,19 +70,16 @@ func (a *asker) grail(what string, query url.Values) *url.URL {
 }
 
 func (a *asker) bearer() http.Header {
-	return http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer " + a.token.Reveal()}}
+	return http.Header{"Authorization": {"Bearer " + a.token.Reveal()}}
 }
 
 func (a *asker) ask(ctx context.Context, req *http.Request) (execution, error) {
-	body, err := a.client.Ask(ctx, req, conn.Refusals{
+	var got execution
+	err := a.client.AskJSON(ctx, req, conn.Refusals{
 		BadRequest: "expected a query that a notebook runs",
 		NotFound:   "expected the address of the environment's apps as host, such as https://abc12345.apps.dynatrace.com",
-	}, a.doing)
-	if err != nil {
-		return execution{}, err
-	}
-	var got execution
-	return got, conn.DecodeJSON(body, &got, a.doing)
+	}, &got, a.doing)
+	return got, err
 }
 
 // done says whether there is a result, or why there will be none.

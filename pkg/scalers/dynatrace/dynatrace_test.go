@@ -118,16 +118,7 @@ func TestParameters(t *testing.T) {
 func open(t testing.TB, address string, metadata map[string]string) scaler.Source {
 	t.Helper()
 	metadata["host"] = address
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: map[string]string{"token": token}}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: metadata, Auth: map[string]string{"token": token}}, scaler.Env{})
 }
 
 // outcome is what the answers must come to; the last is given again.
@@ -152,15 +143,10 @@ func (o outcome) check(t *testing.T, metadata map[string]string) {
 	}))
 	t.Cleanup(server.Close)
 	r, err := open(t, server.URL, metadata).Measure(context.Background())
-	if o.reason == "" {
-		if err != nil || r.Value != o.value || !strings.Contains(r.Note, o.note) || o.note == "" && r.Note != "" {
-			t.Errorf("measured %+v, %v; expected %v with %q", r, err, o.value, o.note)
-		}
-		return
-	}
-	var known *scaler.Error
-	if !errors.As(err, &known) || known.Reason != o.reason || !strings.Contains(err.Error(), o.said) || strings.Contains(err.Error(), "s3cret") {
-		t.Errorf("got %v; expected %s with %q", err, o.reason, o.said)
+	if o.reason != "" {
+		scalertest.Refused(t, err, o.reason, o.said, "s3cret")
+	} else if err != nil || r.Value != o.value || !strings.Contains(r.Note, o.note) || o.note == "" && r.Note != "" {
+		t.Errorf("measured %+v, %v; expected %v with %q", r, err, o.value, o.note)
 	}
 }
 
@@ -217,10 +203,7 @@ func TestQueryAnswers(t *testing.T) {
 
 // TestPauseEnds: the wait between two tries ends with the measurement's time.
 func TestPauseEnds(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"state":"RUNNING","requestToken":"x"}`)
-	}))
-	t.Cleanup(server.Close)
+	server := scalertest.Serve(t, http.StatusOK, `{"state":"RUNNING","requestToken":"x"}`)
 	trigger := query()
 	trigger["queryPollingWait"] = "1h"
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -232,16 +215,10 @@ func TestPauseEnds(t *testing.T) {
 
 // BenchmarkTriggers polls 100 triggers with one server.
 func BenchmarkTriggers(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"result":[{"data":[{"values":[3]}]}]}`)
-	}))
-	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
+	s := scalertest.Serve(b, http.StatusOK, `{"result":[{"data":[{"values":[3]}]}]}`)
+	scalertest.BenchTriggers(b, s.URL, func(addr string, i int) scaler.Source {
 		m := selector()
 		m["metricSelector"] = fmt.Sprintf("shop.orders.%d:fold", i)
-		sources[i] = open(b, "http://"+count.Addr, m)
-	}
-	count.Bench(b, sources)
+		return open(b, "http://"+addr, m)
+	})
 }

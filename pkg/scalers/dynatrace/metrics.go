@@ -27,16 +27,12 @@ func (a *asker) metrics(ctx context.Context) (scaler.Reading, error) {
 	q.Set("metricSelector", a.selector)
 	q.Set("from", a.from)
 	at.RawQuery = q.Encode()
-	header := http.Header{"Accept": {"application/json"}, "Authorization": {"Api-Token " + a.token.Reveal()}}
-	body, err := a.client.Ask(ctx, conn.NewGet(at, header), conn.Refusals{
+	var got points
+	err := a.client.AskJSON(ctx, conn.NewGet(at, http.Header{"Authorization": {"Api-Token " + a.token.Reveal()}}), conn.Refusals{
 		BadRequest: "expected a metricSelector and a from that Data Explorer runs",
 		NotFound:   "expected a metric that exists, and the environment's address as host",
-	}, a.doing)
+	}, &got, a.doing)
 	if err != nil {
-		return scaler.Reading{}, err
-	}
-	var got points
-	if err := conn.DecodeJSON(body, &got, a.doing); err != nil {
 		return scaler.Reading{}, err
 	}
 	return got.first(a.doing)

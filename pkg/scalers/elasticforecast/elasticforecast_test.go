@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -21,12 +20,7 @@ import (
 )
 
 func metadata(addresses string, more ...string) map[string]string {
-	m := map[string]string{"addresses": addresses, "jobID": "orders", "targetValue": "5", "username": "keda"}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	maps.DeleteFunc(m, func(_, v string) bool { return v == "" })
-	return m
+	return scalertest.Given(map[string]string{"addresses": addresses, "jobID": "orders", "targetValue": "5", "username": "keda"}, more...)
 }
 
 func hit(forecast string, at int, value string) string {
@@ -108,16 +102,8 @@ func (e *elastic) forecasts() int {
 
 func (e *elastic) open(t testing.TB, address string, more ...string) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata(address, more...), Auth: map[string]string{"password": "password-of-keda"}}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &e.pool, Now: func() time.Time { return e.now }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	v := param.Values{Metadata: metadata(address, more...), Auth: map[string]string{"password": "password-of-keda"}}
+	return scalertest.Open(t, Kinds()[0].New(), v, scaler.Env{Pool: &e.pool, Now: func() time.Time { return e.now }})
 }
 
 func made(id string) string { return fmt.Sprintf(`{"acknowledged": true, "forecast_id": %q}`, id) }
@@ -195,9 +181,7 @@ func TestForecastRefused(t *testing.T) {
 			e := newElastic(t)
 			e.answer(c.status, c.answer, "")
 			_, err := e.open(t, e.URL).Measure(t.Context())
-			if scaler.ReasonOf(err) != c.reason || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
-			}
+			scalertest.Refused(t, err, c.reason, c.said, "hunter2")
 		})
 	}
 }
@@ -222,14 +206,10 @@ func TestAnswers(t *testing.T) {
 			e := newElastic(t)
 			e.answer(0, made("a"), c.answer)
 			r, err := e.open(t, e.URL).Measure(t.Context())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value {
-					t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
-				}
-				return
-			}
-			if scaler.ReasonOf(err) != c.reason || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said, "hunter2")
+			} else if err != nil || r.Value != c.value {
+				t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
 			}
 		})
 	}
@@ -311,10 +291,7 @@ func TestCloudKey(t *testing.T) {
 func BenchmarkTriggers(b *testing.B) {
 	e := newElastic(b)
 	e.answer(0, made("a"), hits(hit("a", 1, "3")))
-	count := scalertest.NewCounter(b, strings.TrimPrefix(e.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = e.open(b, "http://"+count.Addr)
-	}
-	count.Bench(b, sources)
+	scalertest.BenchTriggers(b, e.URL, func(addr string, _ int) scaler.Source {
+		return e.open(b, "http://"+addr)
+	})
 }

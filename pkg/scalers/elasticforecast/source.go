@@ -175,16 +175,13 @@ func (s *source) read(ctx context.Context, now time.Time, current, previous stri
 	err = s.servers.Ask(ctx, func(server *url.URL) error {
 		doing := fmt.Sprintf("reading a forecast of the job %.100q, at Elasticsearch on %s", s.config.job, server.Host)
 		at := server.JoinPath(url.PathEscape(".ml-anomalies-"+s.config.index), "_search")
-		raw, err := s.client.Ask(ctx, conn.NewPost(at, s.header, body, "application/json"), conn.Refusals{NotFound: "there is no such index of results"}, doing)
-		if err != nil {
-			return err
-		}
 		var answer struct {
 			Hits struct {
 				Hits []bucket `json:"hits"`
 			} `json:"hits"`
 		}
-		if err := conn.DecodeJSON(raw, &answer, doing); err != nil {
+		refusals := conn.Refusals{BadRequest: "it can't search the index of results", NotFound: "there is no such index of results"}
+		if err := s.client.AskJSON(ctx, conn.NewPost(at, s.header, body, "application/json"), refusals, &answer, doing); err != nil {
 			return err
 		}
 		for _, id := range ids {

@@ -5,10 +5,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -24,12 +22,7 @@ import (
 const query = `{"size": 0, "query": {"match_all": {}}}`
 
 func metadata(addresses string, more ...string) map[string]string {
-	m := map[string]string{"addresses": addresses, "index": "orders", "query": query, "valueLocation": "hits.total.value", "targetValue": "5"}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	maps.DeleteFunc(m, func(_, v string) bool { return v == "" })
-	return m
+	return scalertest.Given(map[string]string{"addresses": addresses, "index": "orders", "query": query, "valueLocation": "hits.total.value", "targetValue": "5"}, more...)
 }
 
 // seen is what a server was asked.
@@ -77,16 +70,7 @@ func TestConformance(t *testing.T) {
 
 func source(t testing.TB, kind int, v param.Values) scaler.Source {
 	t.Helper()
-	c := Kinds()[kind].New()
-	if err := scaler.Decode(c, v).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[kind].New(), v, scaler.Env{})
 }
 
 // TestRequests: templates, several indices and keys are sent as the API wants them.
@@ -148,11 +132,7 @@ func TestAnswers(t *testing.T) {
 		"overloaded":       {429, `{}`, nil, 0, scaler.ReasonUnreachable, "429"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(c.status)
-				_, _ = io.WriteString(w, c.answer)
-			}))
-			t.Cleanup(server.Close)
+			server := scalertest.Serve(t, c.status, c.answer)
 			for kind := range Kinds() {
 				r, err := source(t, kind, param.Values{Metadata: metadata(server.URL, c.more...)}).Measure(context.Background())
 				if c.reason == "" {
@@ -161,10 +141,7 @@ func TestAnswers(t *testing.T) {
 					}
 					continue
 				}
-				var known *scaler.Error
-				if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) {
-					t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
-				}
+				scalertest.Refused(t, err, c.reason, c.said)
 			}
 		})
 	}
@@ -172,10 +149,7 @@ func TestAnswers(t *testing.T) {
 
 // TestSeveralNodes: a node that is down does not matter while another is up.
 func TestSeveralNodes(t *testing.T) {
-	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"hits": {"total": {"value": 3}}}`)
-	}))
-	t.Cleanup(up.Close)
+	up := scalertest.Serve(t, http.StatusOK, `{"hits": {"total": {"value": 3}}}`)
 	down := httptest.NewServer(http.NotFoundHandler())
 	down.Close()
 	r, err := source(t, 0, param.Values{Metadata: metadata(down.URL + ", " + up.URL)}).Measure(context.Background())
@@ -282,14 +256,8 @@ func TestMetric(t *testing.T) {
 
 // BenchmarkTriggers polls 100 triggers on one server.
 func BenchmarkTriggers(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"hits": {"total": {"value": 3}}}`)
-	}))
-	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = source(b, 0, param.Values{Metadata: metadata("http://" + count.Addr)})
-	}
-	count.Bench(b, sources)
+	s := scalertest.Serve(b, http.StatusOK, `{"hits": {"total": {"value": 3}}}`)
+	scalertest.BenchTriggers(b, s.URL, func(addr string, _ int) scaler.Source {
+		return source(b, 0, param.Values{Metadata: metadata("http://" + addr)})
+	})
 }

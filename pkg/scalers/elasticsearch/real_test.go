@@ -2,7 +2,6 @@ package elasticsearch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -78,15 +77,10 @@ func searchesWithServer(t *testing.T, server *opensearchserver.Server) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := source(t, 1, param.Values{Metadata: metadata("http://"+server.Addr, c.more...)}).Measure(t.Context())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value || !strings.Contains(r.Note, c.said) || (c.said == "") != (r.Note == "") {
-					t.Errorf("measured %+v, %v; expected %v and %q", r, err, c.value, c.said)
-				}
-				return
-			}
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said)
+			} else if err != nil || r.Value != c.value || !strings.Contains(r.Note, c.said) || (c.said == "") != (r.Note == "") {
+				t.Errorf("measured %+v, %v; expected %v and %q", r, err, c.value, c.said)
 			}
 		})
 	}

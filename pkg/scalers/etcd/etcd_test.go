@@ -1,7 +1,6 @@
 package etcd
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -57,15 +56,10 @@ func TestValues(t *testing.T) {
 				s.put(t, key, c.text)
 			}
 			r, err := open(t, param.Values{Metadata: parameters(s.address, "watchKey", key)}, &scalertest.Pool{}).Measure(t.Context())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value {
-					t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
-				}
-				return
-			}
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || strings.Contains(err.Error(), "secret-text") {
-				t.Errorf("measured %v, %v; expected %s", r.Value, err, c.reason)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, "", "secret-text")
+			} else if err != nil || r.Value != c.value {
+				t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
 			}
 		})
 	}
@@ -221,12 +215,10 @@ func TestQuiet(t *testing.T) {
 // BenchmarkTriggers polls 100 triggers of one cluster.
 func BenchmarkTriggers(b *testing.B) {
 	s := start(b, nil)
-	count, p := scalertest.NewCounter(b, s.address), pool.New()
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
+	p := pool.New()
+	scalertest.BenchTriggers(b, s.address, func(addr string, i int) scaler.Source {
 		key := fmt.Sprint("queue-", i)
 		s.put(b, key, "3")
-		sources[i] = open(b, param.Values{Metadata: parameters(count.Addr, "watchKey", key)}, p)
-	}
-	count.Bench(b, sources)
+		return open(b, param.Values{Metadata: parameters(addr, "watchKey", key)}, p)
+	})
 }

@@ -52,12 +52,7 @@ func addOnAt(address string, push bool, more string) string {
 }
 
 func route(more ...string) param.Values {
-	m := map[string]string{"apiVersion": "http.keda.sh/v1beta1", "kind": "InterceptorRoute", "name": "checkout"}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	maps.DeleteFunc(m, func(_, v string) bool { return v == "" })
-	return param.Values{Metadata: m}
+	return param.Values{Metadata: scalertest.Given(map[string]string{"apiVersion": "http.keda.sh/v1beta1", "kind": "InterceptorRoute", "name": "checkout"}, more...)}
 }
 
 func TestAddOnConformance(t *testing.T) {
@@ -187,9 +182,7 @@ func TestAddOnSaysNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			said := &objects{json: c.json, err: c.err}
 			_, err := measure(t, open(t, "keda-add-on", route(), said.env))
-			if scaler.ReasonOf(err) != c.reason || !strings.Contains(err.Error(), c.said) {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
-			}
+			scalertest.Refused(t, err, c.reason, c.said)
 		})
 	}
 	if _, err := (&addOnConfig{}).Open(t.Context(), scaler.Env{}); scaler.ReasonOf(err) != scaler.ReasonMisconfigured {

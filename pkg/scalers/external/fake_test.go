@@ -20,6 +20,7 @@ import (
 	"github.com/kedago/keda/internal/pool"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 	pb "github.com/kedago/keda/pkg/scalers/external/externalscalerpb"
 )
 
@@ -174,20 +175,11 @@ func open(t testing.TB, kind string, v param.Values, more ...func(*scaler.Env)) 
 		if k.Name != kind {
 			continue
 		}
-		c := k.New()
-		if err := scaler.Decode(c, v).Err(); err != nil {
-			t.Fatal(err)
-		}
 		env := scaler.Env{Pool: pool.New(), Namespace: "shop", Object: "worker"}
 		for _, f := range more {
 			f(&env)
 		}
-		s, err := c.Open(t.Context(), env)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = s.Close() })
-		return s
+		return scalertest.Open(t, k.New(), v, env)
 	}
 	t.Fatalf("there is no kind %q", kind)
 	return nil
@@ -201,9 +193,5 @@ func measure(t *testing.T, s scaler.Source) (scaler.Reading, error) {
 }
 
 func at(address string, more ...string) map[string]string {
-	m := map[string]string{"scalerAddress": address}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"scalerAddress": address}, more...)
 }

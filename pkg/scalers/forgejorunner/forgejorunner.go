@@ -117,30 +117,26 @@ func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 	if err != nil {
 		return nil, err
 	}
-	base := *c.address
-	if base.Path == "" { // so that JoinPath keeps escapes
-		base.Path = "/"
-	}
-	at := base.JoinPath(append([]string{"api", "v1"}, c.path()...)...)
+	at := conn.Join(c.address, append([]string{"api", "v1"}, c.path()...)...)
 	at.RawQuery = url.Values{"labels": {c.labels}}.Encode()
 	return conn.NewHTTPSource(client, at.Host, func(ctx context.Context) (scaler.Reading, error) {
 		doing := "listing waiting jobs at " + at.Host
-		body, err := client.GetBody(ctx, at, http.Header{"Accept": {"application/json"}, "Authorization": {"token " + c.token.Reveal()}}, doing)
-		if err != nil {
+		var jobs []job // nil where the server has none
+		req := conn.NewGet(at, http.Header{"Authorization": {"token " + c.token.Reveal()}})
+		if err := client.AskJSON(ctx, req, conn.Refusals{}, &jobs, doing); err != nil {
 			return scaler.Reading{}, err
 		}
-		return count(body, doing)
+		return count(jobs, doing)
 	}), nil
 }
 
-// count is how many jobs a list has. A server without any answers null.
-func count(body []byte, doing string) (scaler.Reading, error) {
-	var jobs []struct {
-		ID int64 `json:"id"`
-	}
-	if err := conn.DecodeJSON(body, &jobs, doing); err != nil {
-		return scaler.Reading{}, err
-	}
+// job is one of the list of the answer.
+type job struct {
+	ID int64 `json:"id"`
+}
+
+// count is how many jobs a list has.
+func count(jobs []job, doing string) (scaler.Reading, error) {
 	for _, j := range jobs {
 		if j.ID == 0 {
 			return scaler.Reading{}, scaler.BadAnswer(errors.New("the answer lists something that is no job"), "%s", doing)

@@ -2,11 +2,9 @@ package forgejorunner
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/kedago/keda/pkg/scaler"
@@ -15,11 +13,7 @@ import (
 )
 
 func metadata(address string, more ...string) map[string]string {
-	m := map[string]string{"address": address, "labels": "docker,ubuntu 24"}
-	for i := 0; i+1 < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"address": address, "labels": "docker,ubuntu 24"}, more...)
 }
 
 func TestConformance(t *testing.T) {
@@ -43,17 +37,8 @@ func TestConformance(t *testing.T) {
 
 func open(t testing.TB, address string, more ...string) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
 	v := param.Values{Metadata: metadata(address, more...), Auth: map[string]string{"token": "t"}}
-	if err := scaler.Decode(c, v).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), v, scaler.Env{})
 }
 
 // TestScopes checks whose jobs are asked for.
@@ -102,21 +87,12 @@ func TestAnswers(t *testing.T) {
 		"server at rest": {503, ``, 0, scaler.ReasonUnreachable, "503"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(c.status)
-				_, _ = io.WriteString(w, c.answer)
-			}))
-			t.Cleanup(server.Close)
+			server := scalertest.Serve(t, c.status, c.answer)
 			r, err := open(t, server.URL).Measure(t.Context())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value {
-					t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
-				}
-				return
-			}
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "token-of-keda") {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said, "token-of-keda")
+			} else if err != nil || r.Value != c.value {
+				t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
 			}
 		})
 	}
@@ -147,12 +123,8 @@ func TestParameters(t *testing.T) {
 
 // BenchmarkTriggers polls 100 triggers on one server.
 func BenchmarkTriggers(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `[{"id": 1}]`) }))
-	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, "http://"+count.Addr)
-	}
-	count.Bench(b, sources)
+	s := scalertest.Serve(b, http.StatusOK, `[{"id": 1}]`)
+	scalertest.BenchTriggers(b, s.URL, func(addr string, _ int) scaler.Source {
+		return open(b, "http://"+addr)
+	})
 }

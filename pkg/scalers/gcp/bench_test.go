@@ -2,7 +2,6 @@ package gcp
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/kedago/keda/internal/conn/conntest"
@@ -29,13 +28,10 @@ func BenchmarkTriggers(b *testing.B) {
 	} {
 		b.Run(kindName, func(b *testing.B) {
 			c, env := newCloud(b), newEnv()
-			count := scalertest.NewCounter(b, strings.TrimPrefix(c.URL, "http://"))
-			sources := make([]scaler.Source, 100)
-			for i := range sources {
+			scalertest.BenchTriggers(b, c.URL, func(addr string, i int) scaler.Source {
 				m := metadata(c, fmt.Sprint("bench-", i))
-				sources[i] = open(b, env, kindName, with(m, "endpoint", "http://"+count.Addr), c.auth())
-			}
-			count.Bench(b, sources)
+				return open(b, env, kindName, scalertest.With(m, "endpoint", "http://"+addr), c.auth())
+			})
 		})
 	}
 }

@@ -58,7 +58,7 @@ func TestCloudtasksMeasures(t *testing.T) {
 		"one of two":        {map[string]string{"queueName": "projects/shop-1/locations/europe-west2/queues/both"}, 2, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := c.open(t, newEnv(), "gcp-cloudtasks", with(tc.metadata, "projectID", conntest.GoogleProject)).Measure(t.Context())
+			got, err := c.open(t, newEnv(), "gcp-cloudtasks", scalertest.With(tc.metadata, "projectID", conntest.GoogleProject)).Measure(t.Context())
 			if tc.reason != "" {
 				refused(t, err, tc.reason, tc.mentions...)
 				return

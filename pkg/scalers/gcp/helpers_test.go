@@ -1,7 +1,6 @@
 package gcp
 
 import (
-	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -14,22 +13,7 @@ import (
 // kind returns the kind with a name.
 func kind(t testing.TB, name string) scaler.Kind {
 	t.Helper()
-	for _, k := range Kinds() {
-		if k.Name == name {
-			return k
-		}
-	}
-	t.Fatalf("there is no kind %s", name)
-	return scaler.Kind{}
-}
-
-// with returns m with pairs of name and value put over it.
-func with(m map[string]string, pairs ...string) map[string]string {
-	m = maps.Clone(m)
-	for i := 0; i < len(pairs); i += 2 {
-		m[pairs[i]] = pairs[i+1]
-	}
-	return m
+	return scalertest.Kind(t, Kinds(), name)
 }
 
 func (c *cloud) auth() map[string]string {
@@ -50,21 +34,12 @@ func newEnv() scaler.Env { return scaler.Env{Pool: &scalertest.Pool{}, Now: time
 // open opens a trigger that is closed with the test.
 func (c *cloud) open(t testing.TB, env scaler.Env, kindName string, metadata map[string]string) scaler.Source {
 	t.Helper()
-	return open(t, env, kindName, with(metadata, "endpoint", c.URL), c.auth())
+	return open(t, env, kindName, scalertest.With(metadata, "endpoint", c.URL), c.auth())
 }
 
 func open(t testing.TB, env scaler.Env, kindName string, metadata, auth map[string]string) scaler.Source {
 	t.Helper()
-	config := kind(t, kindName).New()
-	if err := scaler.Decode(config, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := config.Open(t.Context(), env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, kind(t, kindName).New(), param.Values{Metadata: metadata, Auth: auth}, env)
 }
 
 // problems decodes a trigger and returns its problems as "severity path".
@@ -95,7 +70,7 @@ func (c *cloud) triggers(t testing.TB, env scaler.Env, base map[string]string, n
 	t.Helper()
 	out := make([]scaler.Source, len(names))
 	for i, n := range names {
-		out[i] = c.open(t, env, "gcp-pubsub", with(base, "subscriptionName", n))
+		out[i] = c.open(t, env, "gcp-pubsub", scalertest.With(base, "subscriptionName", n))
 	}
 	return out
 }

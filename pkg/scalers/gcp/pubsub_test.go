@@ -304,11 +304,7 @@ func TestPubsubAnswers(t *testing.T) {
 		"down":              {503, ``, 0, scaler.ReasonUnreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(tc.status)
-				_, _ = fmt.Fprint(w, tc.body)
-			}))
-			defer s.Close()
+			s := scalertest.Serve(t, tc.status, tc.body)
 			src := open(t, newEnv(), "gcp-pubsub", map[string]string{"subscriptionName": "jobs", "endpoint": s.URL}, map[string]string{"GoogleApplicationCredentials": google.Key})
 			r, err := src.Measure(t.Context())
 			if tc.reason != "" {

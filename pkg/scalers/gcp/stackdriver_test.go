@@ -20,7 +20,7 @@ import (
 )
 
 func stackdriverTrigger(pairs ...string) map[string]string {
-	return with(map[string]string{"projectId": "shop-1", "filter": `metric.type="custom.googleapis.com/backlog"`}, pairs...)
+	return scalertest.With(map[string]string{"projectId": "shop-1", "filter": `metric.type="custom.googleapis.com/backlog"`}, pairs...)
 }
 
 // series is an answer with one series of one point.
@@ -164,14 +164,9 @@ func TestStackdriverChecks(t *testing.T) {
 // BenchmarkStackdriver polls 100 triggers of one project.
 func BenchmarkStackdriver(b *testing.B) {
 	g := conntest.StartGoogle(b)
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, series(`{"int64Value": "3"}`))
-	}))
-	defer s.Close()
-	count, env := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://")), newEnv()
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, env, "gcp-stackdriver", stackdriverTrigger("endpoint", "http://"+count.Addr), map[string]string{"GoogleApplicationCredentials": g.Key})
-	}
-	count.Bench(b, sources)
+	s := scalertest.Serve(b, http.StatusOK, series(`{"int64Value": "3"}`))
+	env := newEnv()
+	scalertest.BenchTriggers(b, s.URL, func(addr string, _ int) scaler.Source {
+		return open(b, env, "gcp-stackdriver", stackdriverTrigger("endpoint", "http://"+addr), map[string]string{"GoogleApplicationCredentials": g.Key})
+	})
 }

@@ -105,11 +105,7 @@ func TestStorageAnswers(t *testing.T) {
 		"down":         {500, ``, scaler.ReasonUnreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(tc.status)
-				_, _ = fmt.Fprint(w, tc.body)
-			}))
-			defer s.Close()
+			s := scalertest.Serve(t, tc.status, tc.body)
 			src := open(t, newEnv(), "gcp-storage", map[string]string{"bucketName": "uploads", "endpoint": s.URL}, nil)
 			r, err := src.Measure(t.Context())
 			if r.Value != 0 {

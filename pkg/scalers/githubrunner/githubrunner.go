@@ -158,8 +158,10 @@ func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 		_ = client.Close()
 		return nil, scaler.Misconfigured(err, "preparing GitHub's credentials")
 	}
-	s.key = strings.Join([]string{"github", key.Address, who}, " ")
-	return s, nil
+	return &conn.BatchSource[*round]{
+		Ask: s.round, Read: s.measure, Server: s.host(), Release: s.close,
+		Key: strings.Join([]string{"github", key.Address, who}, " "),
+	}, nil
 }
 
 // ofRunner are the labels that a job may ask for, in lower case.

@@ -2,7 +2,6 @@ package githubrunner
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -20,11 +19,7 @@ import (
 )
 
 func metadata(address string, more ...string) map[string]string {
-	m := map[string]string{"githubApiURL": address, "owner": "example", "runnerScope": "repo", "repos": "shop", "targetWorkflowQueueLength": "1"}
-	for i := 0; i+1 < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"githubApiURL": address, "owner": "example", "runnerScope": "repo", "repos": "shop", "targetWorkflowQueueLength": "1"}, more...)
 }
 
 // jobs writes one page of n queued jobs.
@@ -137,18 +132,7 @@ func open(t testing.TB, v param.Values, env scaler.Env) scaler.Source {
 	if v.Auth == nil {
 		v.Auth = map[string]string{"personalAccessToken": "token-of-keda"}
 	}
-	if err := scaler.Decode(c, v).Err(); err != nil {
-		t.Fatal(err)
-	}
-	if env.Pool == nil {
-		env.Pool = &scalertest.Pool{}
-	}
-	s, err := c.Open(t.Context(), env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, c, v, env)
 }
 
 const (
@@ -294,8 +278,5 @@ func TestParameters(t *testing.T) {
 // reasonIs fails unless err has a reason and says something.
 func reasonIs(t *testing.T, err error, reason scaler.Reason, said string) {
 	t.Helper()
-	var known *scaler.Error
-	if !errors.As(err, &known) || known.Reason != reason || !strings.Contains(err.Error(), said) {
-		t.Errorf("got %v; expected %s with %q", err, reason, said)
-	}
+	scalertest.Refused(t, err, reason, said)
 }

@@ -219,10 +219,8 @@ func TestNoKey(t *testing.T) {
 // BenchmarkTriggers polls 100 triggers that differ in their labels.
 func BenchmarkTriggers(b *testing.B) {
 	s := start(b, usual(`[{"status": "queued", "labels": ["x1"]}]`))
-	count, p := scalertest.NewCounter(b, s.Addr), pool.New()
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, param.Values{Metadata: metadata("http://"+count.Addr, "labels", fmt.Sprint("x", i))}, scaler.Env{Pool: p})
-	}
-	count.Bench(b, sources)
+	p := pool.New()
+	scalertest.BenchTriggers(b, s.Addr, func(addr string, i int) scaler.Source {
+		return open(b, param.Values{Metadata: metadata("http://"+addr, "labels", fmt.Sprint("x", i))}, scaler.Env{Pool: p})
+	})
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"sync"
 
 	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
@@ -15,20 +14,13 @@ import (
 
 // round is one poll of all triggers of an account: nothing is asked twice.
 type round struct {
+	conn.Round
 	client  *conn.HTTPClient
 	account *account
-
-	mu    sync.Mutex // guards asked; never held while asking
-	asked map[string]asked
 }
 
-type asked struct {
-	answer any
-	err    error
-}
-
-func newRound(s *source) *round {
-	return &round{client: s.client, account: s.account, asked: map[string]asked{}}
+func (s *source) round(context.Context) (*round, error) {
+	return &round{client: s.client, account: s.account}, nil
 }
 
 // part is one page of a list: its items that matter, and how many it has.
@@ -64,21 +56,7 @@ func list[T any](ctx context.Context, r *round, at *url.URL, status, doing strin
 
 // fetch asks for one page, unless this round has.
 func fetch[T any](ctx context.Context, r *round, u *url.URL, doing string, read func([]byte) (part[T], error)) (part[T], error) {
-	at := u.String()
-	r.mu.Lock()
-	before, known := r.asked[at]
-	r.mu.Unlock()
-	if known {
-		p, _ := before.answer.(part[T])
-		return p, before.err
-	}
-	p, err := ask(ctx, r, u, doing, read)
-	if ctx.Err() == nil { // else it says nothing about the server
-		r.mu.Lock()
-		r.asked[at] = asked{p, err}
-		r.mu.Unlock()
-	}
-	return p, err
+	return conn.Once(ctx, &r.Round, u.String(), func() (part[T], error) { return ask(ctx, r, u, doing, read) })
 }
 
 func ask[T any](ctx context.Context, r *round, u *url.URL, doing string, read func([]byte) (part[T], error)) (part[T], error) {

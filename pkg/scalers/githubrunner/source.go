@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
 )
@@ -34,7 +32,6 @@ type source struct {
 	client  *conn.HTTPClient
 	account *account
 	release func()
-	key     string
 	labels  map[string]bool
 
 	mu    sync.Mutex // guards what follows
@@ -42,36 +39,11 @@ type source struct {
 	asOf  time.Time // zero before the first count
 }
 
-var (
-	_ scaler.Batcher = (*source)(nil)
-	_ scaler.Hosted  = (*source)(nil)
-)
+func (s *source) host() string { return s.config.api.Host }
 
-// Host implements scaler.Hosted.
-func (s *source) Host() string { return s.config.api.Host }
-
-// BatchKey implements scaler.Batcher.
-func (s *source) BatchKey() string { return s.key }
-
-// Close implements scaler.Source.
-func (s *source) Close() error {
+func (s *source) close() error {
 	s.release()
 	return s.client.Close()
-}
-
-// Measure implements scaler.Source.
-func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
-	return s.measure(ctx, newRound(s))
-}
-
-// MeasureAll implements scaler.Batcher: what several triggers ask for is
-// asked once.
-func (s *source) MeasureAll(ctx context.Context, sources []scaler.Source) []scaler.Result {
-	r, out := newRound(s), make([]scaler.Result, len(sources))
-	for i, other := range sources {
-		out[i].Reading, out[i].Err = other.(*source).measure(ctx, r)
-	}
-	return out
 }
 
 // measure counts jobs. While the rate limit is reached, the last count stands.
@@ -97,24 +69,10 @@ func (s *source) jobs(ctx context.Context, r *round) (scaler.Reading, error) {
 	if err != nil {
 		return scaler.Reading{}, err
 	}
-	var mu sync.Mutex // guards counted and missing
-	counted, missing := 0, 0
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
-	for _, repo := range repos {
-		g.Go(func() error {
-			n, err := s.ofRepository(ctx, r, repo)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil && scaler.ReasonOf(err) == scaler.ReasonMissing {
-				missing++
-				return nil
-			}
-			counted += n
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	counted, missing, err := conn.Sum(ctx, repos, atOnce, func(ctx context.Context, repo string) (int, error) {
+		return s.ofRepository(ctx, r, repo)
+	})
+	if err != nil {
 		return scaler.Reading{}, err
 	}
 	reading := scaler.Reading{Value: float64(counted)}
@@ -123,7 +81,7 @@ func (s *source) jobs(ctx context.Context, r *round) (scaler.Reading, error) {
 		reading.Empty, reading.Note = true, "the owner has no repository, or the credentials show none"
 	case missing == len(repos):
 		return scaler.Reading{}, scaler.Missing(errors.New("none of the repositories has GitHub Actions, exists, or is shown to the credentials"),
-			"listing runs of %d repositories of %q at %s", len(repos), s.config.owner, s.Host())
+			"listing runs of %d repositories of %q at %s", len(repos), s.config.owner, s.host())
 	case missing > 0:
 		reading.Note = fmt.Sprintf("%d of %d repositories have no GitHub Actions, do not exist or are not shown to the credentials", missing, len(repos))
 	}
@@ -142,13 +100,13 @@ func (s *source) repositories(ctx context.Context, r *round) ([]string, error) {
 		owners = "users"
 	}
 	at := s.api.JoinPath(owners, url.PathEscape(s.config.owner), "repos")
-	return list(ctx, r, at, "", fmt.Sprintf("listing repositories of %q at %s", s.config.owner, s.Host()), readRepositories)
+	return list(ctx, r, at, "", fmt.Sprintf("listing repositories of %q at %s", s.config.owner, s.host()), readRepositories)
 }
 
 // ofRepository counts the jobs of one repository that match.
 func (s *source) ofRepository(ctx context.Context, r *round, repo string) (int, error) {
 	at := s.api.JoinPath("repos", url.PathEscape(s.config.owner), url.PathEscape(repo), "actions", "runs")
-	of := fmt.Sprintf("of %q at %s", s.config.owner+"/"+repo, s.Host())
+	of := fmt.Sprintf("of %q at %s", s.config.owner+"/"+repo, s.host())
 	runs := map[int64]bool{} // a run may go from one status to the other between requests
 	for _, status := range []string{"queued", "in_progress"} {
 		ids, err := list(ctx, r, at, status, "listing runs "+of, readRuns)

@@ -139,13 +139,11 @@ func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 	if err != nil {
 		return nil, err
 	}
-	base := *c.address
-	if base.Path == "" { // so that JoinPath keeps escapes
-		base.Path = "/"
-	}
-	s := &source{config: c, client: client, api: base.JoinPath("api", "v4"), header: http.Header{
+	s := &source{config: c, client: client, api: conn.Join(c.address, "api", "v4"), header: http.Header{
 		"Accept": {"application/json"}, "Private-Token": {c.token.Reveal()},
 	}}
-	s.key = strings.Join([]string{"gitlab", s.api.Redacted(), conn.Digest(c.token.Reveal(), c.tls.Digest()), conn.OptionsKey(env.HTTP)}, " ")
-	return s, nil
+	return &conn.BatchSource[*round]{
+		Ask: s.round, Read: s.count, Server: s.api.Host, Release: client.Close,
+		Key: strings.Join([]string{"gitlab", s.api.Redacted(), conn.Digest(c.token.Reveal(), c.tls.Digest()), conn.OptionsKey(env.HTTP)}, " "),
+	}, nil
 }

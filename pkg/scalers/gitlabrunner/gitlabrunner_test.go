@@ -2,7 +2,6 @@ package gitlabrunner
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,11 +20,7 @@ import (
 )
 
 func metadata(address string, more ...string) map[string]string {
-	m := map[string]string{"gitlabAPIURL": address, "projectID": "42", "targetQueueLength": "1"}
-	for i := 0; i+1 < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"gitlabAPIURL": address, "projectID": "42", "targetQueueLength": "1"}, more...)
 }
 
 func TestConformance(t *testing.T) {
@@ -50,17 +45,8 @@ func TestConformance(t *testing.T) {
 
 func open(t testing.TB, address string, now func() time.Time, more ...string) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
 	v := param.Values{Metadata: metadata(address, more...), Auth: map[string]string{"personalAccessToken": "t"}}
-	if err := scaler.Decode(c, v).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}, Now: now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), v, scaler.Env{Pool: &scalertest.Pool{}, Now: now})
 }
 
 // serve answers by the paths and queries asked, less the size of the page.
@@ -149,15 +135,10 @@ func TestAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			address, _ := serve(t, c.answers, c.header)
 			r, err := open(t, address, nil, c.more...).Measure(t.Context())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value || !strings.Contains(r.Note, c.note) {
-					t.Errorf("measured %+v, %v; expected %v with %q", r, err, c.value, c.note)
-				}
-				return
-			}
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said)
+			} else if err != nil || r.Value != c.value || !strings.Contains(r.Note, c.note) {
+				t.Errorf("measured %+v, %v; expected %v with %q", r, err, c.value, c.note)
 			}
 		})
 	}
@@ -246,15 +227,7 @@ func TestBatches(t *testing.T) {
 	if got := asked(); len(got) != 2 {
 		t.Errorf("asked %v; expected each once", got)
 	}
-	other := Kinds()[0].New()
-	if err := scaler.Decode(other, param.Values{Metadata: metadata(address), Auth: map[string]string{"personalAccessToken": "another"}}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := other.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
+	s := scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: metadata(address), Auth: map[string]string{"personalAccessToken": "another"}}, scaler.Env{})
 	if a, b := batch[0].(scaler.Batcher).BatchKey(), s.(scaler.Batcher).BatchKey(); a == b || strings.Contains(b, "another") {
 		t.Errorf("the keys are %q and %q; expected two, without the token", a, b)
 	}
@@ -263,10 +236,7 @@ func TestBatches(t *testing.T) {
 // BenchmarkTriggers polls 100 triggers that differ in their tags.
 func BenchmarkTriggers(b *testing.B) {
 	address, _ := serve(b, map[string]string{pending: `[{"id": 1, "tag_list": ["tag-1"]}]`}, nil)
-	count := scalertest.NewCounter(b, strings.TrimPrefix(address, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, "http://"+count.Addr, nil, "tagList", fmt.Sprint("tag-", i))
-	}
-	count.Bench(b, sources)
+	scalertest.BenchTriggers(b, address, func(addr string, i int) scaler.Source {
+		return open(b, "http://"+addr, nil, "tagList", fmt.Sprint("tag-", i))
+	})
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/kedago/keda/internal/conn"
@@ -24,20 +23,13 @@ const (
 
 // round is one poll of all triggers with a token: nothing is asked twice.
 type round struct {
+	conn.Round
 	client *conn.HTTPClient
 	header http.Header
-
-	mu    sync.Mutex // guards asked; never held while asking
-	asked map[string]asked
 }
 
-type asked struct {
-	answer any
-	err    error
-}
-
-func newRound(s *source) *round {
-	return &round{client: s.client, header: s.header, asked: map[string]asked{}}
+func (s *source) round(context.Context) (*round, error) {
+	return &round{client: s.client, header: s.header}, nil
 }
 
 // page is one page of a list, and how many items the list has if the server
@@ -64,25 +56,11 @@ func pages[T any](ctx context.Context, r *round, at *url.URL, q url.Values, doin
 
 // fetch asks for one page, unless this round has.
 func fetch[T any](ctx context.Context, r *round, u *url.URL, doing string, read func([]byte) ([]T, error)) (page[T], error) {
-	at := u.String()
-	r.mu.Lock()
-	before, known := r.asked[at]
-	r.mu.Unlock()
-	if known {
-		p, _ := before.answer.(page[T])
-		return p, before.err
-	}
-	p, err := ask(ctx, r, u, doing, read)
-	if ctx.Err() == nil { // else it says nothing about the server
-		r.mu.Lock()
-		r.asked[at] = asked{p, err}
-		r.mu.Unlock()
-	}
-	return p, err
+	return conn.Once(ctx, &r.Round, u.String(), func() (page[T], error) { return ask(ctx, r, u, doing, read) })
 }
 
 func ask[T any](ctx context.Context, r *round, u *url.URL, doing string, read func([]byte) ([]T, error)) (page[T], error) {
-	got, err := r.client.Do(ctx, conn.NewGet(u, r.header.Clone()), doing)
+	got, err := r.client.Do(ctx, conn.NewGet(u, r.header), doing)
 	if err != nil {
 		return page[T]{}, err
 	}

@@ -8,9 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
@@ -19,42 +16,12 @@ import (
 // atOnce is how many projects are asked for at once.
 const atOnce = 4
 
-// source is one trigger. It owns its share of the client.
+// source is one trigger.
 type source struct {
 	config *config
 	client *conn.HTTPClient
 	api    *url.URL
 	header http.Header
-	key    string
-}
-
-var (
-	_ scaler.Batcher = (*source)(nil)
-	_ scaler.Hosted  = (*source)(nil)
-)
-
-// Host implements scaler.Hosted.
-func (s *source) Host() string { return s.api.Host }
-
-// BatchKey implements scaler.Batcher.
-func (s *source) BatchKey() string { return s.key }
-
-// Close implements scaler.Source.
-func (s *source) Close() error { return s.client.Close() }
-
-// Measure implements scaler.Source.
-func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
-	return s.count(ctx, newRound(s))
-}
-
-// MeasureAll implements scaler.Batcher: what several triggers ask for is
-// asked once.
-func (s *source) MeasureAll(ctx context.Context, sources []scaler.Source) []scaler.Result {
-	r, out := newRound(s), make([]scaler.Result, len(sources))
-	for i, other := range sources {
-		out[i].Reading, out[i].Err = other.(*source).count(ctx, r)
-	}
-	return out
 }
 
 // count counts the jobs of the project, or of the group's projects. A project
@@ -68,24 +35,10 @@ func (s *source) count(ctx context.Context, r *round) (scaler.Reading, error) {
 	if err != nil {
 		return scaler.Reading{}, err
 	}
-	var mu sync.Mutex // guards what follows
-	counted, left := 0, 0
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(atOnce)
-	for _, id := range projects {
-		g.Go(func() error {
-			n, err := s.ofProject(ctx, r, strconv.FormatInt(id, 10))
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil && scaler.ReasonOf(err) == scaler.ReasonMissing {
-				left++
-				return nil
-			}
-			counted += n
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	counted, left, err := conn.Sum(ctx, projects, atOnce, func(ctx context.Context, id int64) (int, error) {
+		return s.ofProject(ctx, r, strconv.FormatInt(id, 10))
+	})
+	if err != nil {
 		return scaler.Reading{}, err
 	}
 	reading := scaler.Reading{Value: float64(counted)}

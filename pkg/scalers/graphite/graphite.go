@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 
 	"github.com/kedago/keda/internal/conn"
@@ -97,14 +96,9 @@ func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 	at.RawQuery = q.Encode()
 	return conn.NewHTTPSource(client, at.Host, func(ctx context.Context) (scaler.Reading, error) {
 		doing := "querying Graphite at " + at.Host
-		body, err := client.Ask(ctx, conn.NewGet(at, http.Header{"Accept": {"application/json"}}), conn.Refusals{
-			BadRequest: "expected a query and a queryTime that Graphite draws",
-		}, doing)
-		if err != nil {
-			return scaler.Reading{}, err
-		}
 		var got []series
-		if err := conn.DecodeJSON(body, &got, doing); err != nil {
+		refusals := conn.Refusals{BadRequest: "expected a query and a queryTime that Graphite draws"}
+		if err := client.AskJSON(ctx, conn.NewGet(at, nil), refusals, &got, doing); err != nil {
 			return scaler.Reading{}, err
 		}
 		return last(got, doing)

@@ -2,12 +2,8 @@ package graphite
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/kedago/keda/pkg/scaler"
@@ -39,16 +35,7 @@ func TestConformance(t *testing.T) {
 
 func open(t testing.TB, address string) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := c.Params().Decode(param.Values{Metadata: metadata(address)}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: metadata(address)}, scaler.Env{})
 }
 
 // TestAnswers: what is no single value is told apart, and never counts as 0
@@ -69,18 +56,12 @@ func TestAnswers(t *testing.T) {
 		"no list":      {`{"datapoints": 1}`, 0, scaler.ReasonBadAnswer, "not the JSON expected"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.answer) }))
-			t.Cleanup(server.Close)
+			server := scalertest.Serve(t, http.StatusOK, c.answer)
 			r, err := open(t, server.URL).Measure(context.Background())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value {
-					t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
-				}
-				return
-			}
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said)
+			} else if err != nil || r.Value != c.value {
+				t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
 			}
 		})
 	}
@@ -88,14 +69,8 @@ func TestAnswers(t *testing.T) {
 
 // BenchmarkTriggers polls 100 triggers on one server.
 func BenchmarkTriggers(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `[{"datapoints": [[3, 10]]}]`)
-	}))
-	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, "http://"+count.Addr)
-	}
-	count.Bench(b, sources)
+	s := scalertest.Serve(b, http.StatusOK, `[{"datapoints": [[3, 10]]}]`)
+	scalertest.BenchTriggers(b, s.URL, func(addr string, _ int) scaler.Source {
+		return open(b, "http://"+addr)
+	})
 }

@@ -49,15 +49,7 @@ func TestAnswersOfServer(t *testing.T) {
 		t.Run(query, func(t *testing.T) {
 			trigger := metadata("http://" + server.Addr)
 			trigger["query"] = query
-			config := Kinds()[0].New()
-			if err := config.Params().Decode(param.Values{Metadata: trigger}).Err(); err != nil {
-				t.Fatal(err)
-			}
-			s, err := config.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = s.Close() })
+			s := scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: trigger}, scaler.Env{})
 			r, err := s.Measure(t.Context())
 			if (err != nil) != (c.reason != "") || err != nil && scaler.ReasonOf(err) != c.reason || r.Value != c.value || r.Empty != c.empty {
 				t.Errorf("measured %+v, %v; expected %+v", r, err, c)

@@ -141,20 +141,17 @@ func (s *source) ask(ctx context.Context, sources []scaler.Source) (map[string][
 	if err != nil {
 		return nil, scaler.Misconfigured(err, "%s", doing)
 	}
-	raw, err := s.client.Ask(ctx, req, conn.Refusals{
-		BadRequest: "it does not take the namespace, metricName, dimension or metricPeriod",
-		NotFound:   "there is no such project in the region",
-	}, doing)
-	if err != nil {
-		return nil, err
-	}
 	var answer struct {
 		Metrics []struct {
 			metric
 			Points []point `json:"datapoints"`
 		} `json:"metrics"`
 	}
-	if err := conn.DecodeJSON(raw, &answer, doing); err != nil {
+	err = s.client.AskJSON(ctx, req, conn.Refusals{
+		BadRequest: "it does not take the namespace, metricName, dimension or metricPeriod",
+		NotFound:   "there is no such project in the region",
+	}, &answer, doing)
+	if err != nil {
 		return nil, err
 	}
 	found := map[string][]point{}

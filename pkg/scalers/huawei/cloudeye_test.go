@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -25,25 +24,16 @@ const clock = 1_790_000_012_345
 func now() time.Time { return time.UnixMilli(clock) }
 
 func metadata(more ...string) map[string]string {
-	return with(map[string]string{
+	return scalertest.Given(map[string]string{
 		"namespace": "SYS.ELB", "metricName": "mb_l7_qps", "dimensionName": "lbaas_instance_id", "dimensionValue": "one", "targetMetricValue": "5",
 	}, more...)
 }
 
 func keys(more ...string) map[string]string {
-	return with(map[string]string{
+	return scalertest.Given(map[string]string{
 		"AccessKey": "AK", "SecretKey": "SK-of-keda", "ProjectID": "0b0a", "Region": "eu-west-101",
 		"IdentityEndpoint": "https://iam.example/v3", "DomainID": "0a9b", "Domain": "shop",
 	}, more...)
-}
-
-func with(m map[string]string, more ...string) map[string]string {
-	m = maps.Clone(m)
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	maps.DeleteFunc(m, func(_, v string) bool { return v == "" })
-	return m
 }
 
 // kindAt is the kind with Cloud Eye at an address that the test tells.
@@ -124,16 +114,7 @@ func (e *eye) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func open(t testing.TB, address string, metadata, auth map[string]string) scaler.Source {
 	t.Helper()
 	address = strings.TrimPrefix(address, "http://")
-	c := kindAt(&address).New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}, Now: now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, kindAt(&address).New(), param.Values{Metadata: metadata, Auth: auth}, scaler.Env{Pool: &scalertest.Pool{}, Now: now})
 }
 
 // TestBatch: one request is for the metrics of many triggers, each once; one
@@ -239,20 +220,12 @@ func TestAnswers(t *testing.T) {
 		"too many":       {429, `hunter2`, 0, scaler.ReasonUnreachable, "429"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(c.status)
-				_, _ = io.WriteString(w, c.answer)
-			}))
-			t.Cleanup(server.Close)
+			server := scalertest.Serve(t, c.status, c.answer)
 			r, err := open(t, server.URL, metadata(), keys()).Measure(t.Context())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value {
-					t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
-				}
-				return
-			}
-			if scaler.ReasonOf(err) != c.reason || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said, "hunter2")
+			} else if err != nil || r.Value != c.value {
+				t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
 			}
 		})
 	}
@@ -292,10 +265,7 @@ func TestParameters(t *testing.T) {
 func BenchmarkTriggers(b *testing.B) {
 	s := httptest.NewServer(&eye{})
 	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, count.Addr, metadata("dimensionValue", fmt.Sprint(i)), keys())
-	}
-	count.Bench(b, sources)
+	scalertest.BenchTriggers(b, s.URL, func(addr string, i int) scaler.Source {
+		return open(b, addr, metadata("dimensionValue", fmt.Sprint(i)), keys())
+	})
 }

@@ -156,8 +156,12 @@ func (c *config) ask(ctx context.Context, client *conn.HTTPClient, queue string)
 	request := http.Request{Header: http.Header{"Ibm-Mq-Rest-Csrf-Token": {"value"}}} // any value will do
 	request.SetBasicAuth(c.username, c.password.Reveal())
 	body := command{Type: "runCommandJSON", Command: "display", Kind: "qlocal", Name: queue, Wanted: []string{"CURDEPTH"}}
+	req, err := conn.NewPostJSON(c.host, request.Header, body)
+	if err != nil {
+		return nil, scaler.Misconfigured(err, "%s", doing)
+	}
 	var got result
-	if err := client.PostJSON(ctx, c.host, request.Header, body, &got, doing); err != nil {
+	if err := client.AskJSON(ctx, req, conn.Refusals{}, &got, doing); err != nil {
 		return nil, err
 	}
 	if len(got.Responses) == 0 {

@@ -2,12 +2,10 @@ package ibmmq
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,16 +48,7 @@ func TestConformance(t *testing.T) {
 
 func open(t testing.TB, metadata map[string]string) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: access}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: metadata, Auth: access}, scaler.Env{})
 }
 
 // TestQueues: each queue is asked for by a command of its own, and the
@@ -123,21 +112,12 @@ func TestAnswers(t *testing.T) {
 		"page":           {200, `<html>secret text`, 0, scaler.ReasonBadAnswer, "not the JSON expected"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(c.status)
-				_, _ = io.WriteString(w, c.answer)
-			}))
-			t.Cleanup(server.Close)
+			server := scalertest.Serve(t, c.status, c.answer)
 			r, err := open(t, trigger(server.URL, "Q")).Measure(t.Context())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value {
-					t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
-				}
-				return
-			}
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "secret") {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said, "secret")
+			} else if err != nil || r.Value != c.value {
+				t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
 			}
 		})
 	}
@@ -150,10 +130,7 @@ func BenchmarkTriggers(b *testing.B) {
 		_, _ = io.WriteString(w, response(3))
 	}))
 	defer server.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(server.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, trigger("http://"+count.Addr, fmt.Sprint("QUEUE.", i)))
-	}
-	count.Bench(b, sources)
+	scalertest.BenchTriggers(b, server.URL, func(addr string, i int) scaler.Source {
+		return open(b, trigger("http://"+addr, fmt.Sprint("QUEUE.", i)))
+	})
 }

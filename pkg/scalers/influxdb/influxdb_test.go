@@ -2,7 +2,6 @@ package influxdb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -99,16 +98,7 @@ func TestConformance(t *testing.T) {
 
 func open(t testing.TB, metadata map[string]string) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth()}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: metadata, Auth: auth()}, scaler.Env{})
 }
 
 // answered is one answer and what is made of it.
@@ -132,15 +122,10 @@ func (a answered) check(t *testing.T, metadata func(address string, more ...stri
 	}))
 	t.Cleanup(server.Close)
 	r, err := open(t, metadata(server.URL)).Measure(context.Background())
-	if a.reason == "" {
-		if err != nil || r.Value != a.value || !strings.Contains(r.Note, a.said) || (a.said == "") != (r.Note == "") {
-			t.Errorf("measured %+v, %v; expected %v and %q", r, err, a.value, a.said)
-		}
-		return
-	}
-	var known *scaler.Error
-	if !errors.As(err, &known) || known.Reason != a.reason || !strings.Contains(err.Error(), a.said) || strings.Contains(err.Error(), "the server's") {
-		t.Errorf("got %v; expected %s with %q", err, a.reason, a.said)
+	if a.reason != "" {
+		scalertest.Refused(t, err, a.reason, a.said, "the server's")
+	} else if err != nil || r.Value != a.value || !strings.Contains(r.Note, a.said) || (a.said == "") != (r.Note == "") {
+		t.Errorf("measured %+v, %v; expected %v and %q", r, err, a.value, a.said)
 	}
 }
 
@@ -269,15 +254,7 @@ func TestNoToken(t *testing.T) {
 		_, _ = io.WriteString(w, `[{"waiting": 3}]`)
 	}))
 	t.Cleanup(server.Close)
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata3(server.URL)}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
+	s := scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: metadata3(server.URL)}, scaler.Env{})
 	if r, err := s.Measure(t.Context()); err != nil || r.Value != 3 {
 		t.Errorf("measured %+v, %v", r, err)
 	}
@@ -294,14 +271,8 @@ func TestMetric(t *testing.T) {
 
 // BenchmarkTriggers polls 100 triggers on one server.
 func BenchmarkTriggers(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "#datatype,string,long,double\n,result,table,_value\n,,0,3\n")
-	}))
-	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, metadata("http://"+count.Addr))
-	}
-	count.Bench(b, sources)
+	s := scalertest.Serve(b, http.StatusOK, "#datatype,string,long,double\n,result,table,_value\n,,0,3\n")
+	scalertest.BenchTriggers(b, s.URL, func(addr string, _ int) scaler.Source {
+		return open(b, metadata("http://"+addr))
+	})
 }

@@ -60,8 +60,7 @@ func (a *asker3) version1(ctx context.Context) (scaler.Reading, error) {
 	at.RawQuery = url.Values{"db": {a.database}}.Encode()
 	header := a.header("Bearer")
 	header.Set("Accept", "application/json")
-	form := url.Values{"q": {a.query}}.Encode()
-	body, err := a.client.Ask(ctx, conn.NewPost(at, header, []byte(form), "application/x-www-form-urlencoded"), conn.Refusals{
+	body, err := a.client.Ask(ctx, conn.NewPostForm(at, header, url.Values{"q": {a.query}}), conn.Refusals{
 		BadRequest: seeByHand, NotFound: "there is no such database",
 	}, a.doing)
 	if err != nil {

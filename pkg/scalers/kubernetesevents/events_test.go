@@ -79,11 +79,7 @@ func TestConformance(t *testing.T) {
 
 func open(t *testing.T, c scaler.Cluster, now time.Time, metadata map[string]string) (scaler.Source, error) {
 	t.Helper()
-	config := Kinds()[0].New()
-	if err := scaler.Decode(config, param.Values{Metadata: metadata}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	return config.Open(t.Context(), scaler.Env{Namespace: "default", Cluster: c, Now: func() time.Time { return now }})
+	return scalertest.TryOpen(t, Kinds()[0].New(), param.Values{Metadata: metadata}, scaler.Env{Namespace: "default", Cluster: c, Now: func() time.Time { return now }})
 }
 
 func TestMeasure(t *testing.T) {

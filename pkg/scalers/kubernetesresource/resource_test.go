@@ -91,14 +91,7 @@ func TestValues(t *testing.T) {
 		"YAML with a text": {yaml, "a: [hunter2]", 0, "there is a text"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			config := Kinds()[0].New()
-			if err := scaler.Decode(config, param.Values{Metadata: metadata(c.metadata)}).Err(); err != nil {
-				t.Fatal(err)
-			}
-			s, err := config.Open(t.Context(), scaler.Env{Cluster: &cluster{value: c.value}, Namespace: "shop"})
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: metadata(c.metadata)}, scaler.Env{Cluster: &cluster{value: c.value}, Namespace: "shop"})
 			r, err := s.Measure(t.Context())
 			if c.said == "" {
 				if err != nil || r.Value != c.want {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 )
 
 // cluster holds pods by namespace and selector.
@@ -43,14 +44,7 @@ func TestMeasure(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := Kinds()[0].New()
-			if err := scaler.Decode(c, param.Values{Metadata: tc.metadata}).Err(); err != nil {
-				t.Fatal(err)
-			}
-			s, err := c.Open(context.Background(), scaler.Env{Namespace: "shop", Cluster: cluster{pods: pods, err: tc.err}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			s := scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: tc.metadata}, scaler.Env{Namespace: "shop", Cluster: cluster{pods: pods, err: tc.err}})
 			got, err := s.Measure(context.Background())
 			if tc.reason != "" {
 				if err == nil || scaler.ReasonOf(err) != tc.reason {

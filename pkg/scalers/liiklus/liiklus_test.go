@@ -104,11 +104,7 @@ func (g *gateway) GetEndOffsets(_ context.Context, r *liikluspb.GetEndOffsetsReq
 }
 
 func trigger(address string, more ...string) map[string]string {
-	m := map[string]string{"address": address, "topic": "orders", "group": "workers"}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"address": address, "topic": "orders", "group": "workers"}, more...)
 }
 
 func TestConformance(t *testing.T) {
@@ -149,15 +145,7 @@ func TestLag(t *testing.T) {
 			g := start(t)
 			g.version = tt.version
 			g.set(tt.read, tt.ends)
-			c := Kinds()[0].New()
-			if err := scaler.Decode(c, param.Values{Metadata: trigger(g.address, tt.more...)}).Err(); err != nil {
-				t.Fatal(err)
-			}
-			s, err := c.Open(t.Context(), scaler.Env{Pool: pool.New()})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = s.Close() }()
+			s := scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: trigger(g.address, tt.more...)}, scaler.Env{Pool: pool.New()})
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			r, err := s.Measure(ctx)
@@ -177,16 +165,7 @@ func TestLag(t *testing.T) {
 // open opens a trigger.
 func open(t testing.TB, p scaler.Pool, metadata map[string]string) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: p})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: metadata}, scaler.Env{Pool: p})
 }
 
 // TestTogether: the groups of a topic share the question for its ends, and

@@ -21,6 +21,7 @@ import (
 	"github.com/kedago/keda/internal/pool"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 )
 
 // cluster serves the endpoints of one Service.
@@ -40,25 +41,13 @@ func (c *cluster) ServiceAddresses(_ context.Context, namespace, service, port s
 }
 
 func metadata(address string, more ...string) map[string]string {
-	m := map[string]string{"url": address, "valueLocation": "n", "targetValue": "5"}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"url": address, "valueLocation": "n", "targetValue": "5"}, more...)
 }
 
 func open(t testing.TB, c scaler.Cluster, values param.Values) scaler.Source {
 	t.Helper()
 	config := Kinds()[0].New()
-	if err := scaler.Decode(config, values).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := config.Open(context.Background(), scaler.Env{Pool: pool.New(), Now: time.Now, Namespace: "shop", Cluster: c})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, config, values, scaler.Env{Pool: pool.New(), Now: time.Now, Namespace: "shop", Cluster: c})
 }
 
 // answering serves one body, or a status when the body is empty.

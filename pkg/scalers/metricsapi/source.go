@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"net/url"
 	"slices"
 
@@ -48,7 +47,7 @@ func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
 
 func (s *source) ask(ctx context.Context, at *url.URL) (float64, error) {
 	doing := "asking " + at.Host
-	body, err := s.client.GetBody(ctx, at, http.Header{}, doing)
+	body, err := s.client.Ask(ctx, conn.NewGet(at, nil), conn.Refusals{}, doing)
 	if err != nil {
 		return 0, err
 	}

@@ -15,10 +15,8 @@ import (
 func BenchmarkTriggers(b *testing.B) {
 	s := ferretserver.Start(b)
 	fill(context.Background(), b, s.Client.Database("shop").Collection("jobs"), 3)
-	count, p := scalertest.NewCounter(b, s.Address), pool.New()
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = openIn(b, p, metadata(count.Addr, fmt.Sprintf(`{"state":"waiting","weight":{"$gt":%d}}`, i)), nil)
-	}
-	count.Bench(b, sources)
+	p := pool.New()
+	scalertest.BenchTriggers(b, s.Address, func(addr string, i int) scaler.Source {
+		return openIn(b, p, metadata(addr, fmt.Sprintf(`{"state":"waiting","weight":{"$gt":%d}}`, i)), nil)
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"net"
 	"strings"
 	"sync"
@@ -22,17 +21,9 @@ import (
 	ferretserver "github.com/kedago/keda/test/servers/ferretdb"
 )
 
-func with(m map[string]string, more ...string) map[string]string {
-	m = maps.Clone(m)
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
-}
-
 func metadata(address, query string, more ...string) map[string]string {
 	host, port, _ := net.SplitHostPort(address)
-	return with(map[string]string{
+	return scalertest.With(map[string]string{
 		"host": host, "port": port, "dbName": "shop", "collection": "jobs", "query": query, "queryValue": "5",
 	}, more...)
 }
@@ -44,16 +35,7 @@ func open(t *testing.T, m, auth map[string]string) scaler.Source {
 
 func openIn(t testing.TB, p scaler.Pool, m, auth map[string]string) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: m, Auth: auth}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Log: slog.New(slog.DiscardHandler), Pool: p, Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: m, Auth: auth}, scaler.Env{Log: slog.New(slog.DiscardHandler), Pool: p, Now: time.Now})
 }
 
 // TestFerretDB runs on FerretDB.
@@ -163,13 +145,13 @@ func TestProblems(t *testing.T) {
 		"right":          {right, nil, nil},
 		"nothing":        {nil, nil, []string{"metadata.dbName", "metadata.collection", "metadata.query", "metadata.queryValue"}},
 		"no host":        {bare, nil, []string{"metadata.host"}},
-		"host":           {with(right, "host", "a/b"), nil, []string{"metadata.host"}},
-		"port":           {with(right, "port", "0"), nil, []string{"metadata.port"}},
+		"host":           {scalertest.With(right, "host", "a/b"), nil, []string{"metadata.host"}},
+		"port":           {scalertest.With(right, "port", "0"), nil, []string{"metadata.port"}},
 		"no user":        {right, map[string]string{"password": "x"}, []string{"metadata.username"}},
-		"no JSON":        {with(right, "query", "{state:"), nil, query},
-		"no stages":      {with(right, "query", "[]"), nil, query},
-		"stage":          {with(right, "query", `[{"match":{}}]`), nil, query},
-		"writes":         {with(right, "query", `[{"$match":{}},{"$out":"other"}]`), nil, query},
+		"no JSON":        {scalertest.With(right, "query", "{state:"), nil, query},
+		"no stages":      {scalertest.With(right, "query", "[]"), nil, query},
+		"stage":          {scalertest.With(right, "query", `[{"match":{}}]`), nil, query},
+		"writes":         {scalertest.With(right, "query", `[{"$match":{}},{"$out":"other"}]`), nil, query},
 		"string":         {bare, is("mongodb://u:p@a:1,b:2/?replicaSet=r"), nil},
 		"srv":            {bare, is("mongodb+srv://u:p@a/"), nil},
 		"no string":      {bare, is("nonsense"), inString},
@@ -177,7 +159,7 @@ func TestProblems(t *testing.T) {
 		"file":           {bare, is("mongodb://a/?tls=true&tlsCAFile=/etc/x"), inString},
 		"file, encoded":  {bare, is("mongodb://a/?tlsCA%46ile=/etc/x"), inString},
 		"socket":         {bare, is("mongodb://%2Ftmp%2Fmongodb-27017.sock/"), inString},
-		"database's dot": {with(right, "dbName", "a.b"), nil, []string{"metadata.dbName"}},
+		"database's dot": {scalertest.With(right, "dbName", "a.b"), nil, []string{"metadata.dbName"}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

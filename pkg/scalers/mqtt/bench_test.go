@@ -16,14 +16,12 @@ func BenchmarkTriggers(b *testing.B) {
 	s.SetPassword(b, user, password)
 	for _, version := range []string{"3.1.1", "5"} {
 		b.Run(version, func(b *testing.B) {
-			count, p := scalertest.NewCounter(b, s.Address), pool.New()
-			sources := make([]scaler.Source, 100)
-			for i := range sources {
+			p := pool.New()
+			scalertest.BenchTriggers(b, s.Address, func(addr string, i int) scaler.Source {
 				topic := fmt.Sprintf("bench/%s/%d", version, i)
 				s.Publish(b, topic, "3", true)
-				sources[i] = open(b, p, map[string]string{"host": "mqtt://" + count.Addr, "protocolVersion": version, "value": "5", "topic": topic}, login1)
-			}
-			count.Bench(b, sources)
+				return open(b, p, map[string]string{"host": "mqtt://" + addr, "protocolVersion": version, "value": "5", "topic": topic}, login1)
+			})
 		})
 	}
 }

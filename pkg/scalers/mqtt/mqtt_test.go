@@ -13,6 +13,7 @@ import (
 	"github.com/kedago/keda/internal/pool"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 )
 
 func TestProblems(t *testing.T) {
@@ -23,19 +24,19 @@ func TestProblems(t *testing.T) {
 	}{
 		"right":               {metadata: right},
 		"nothing":             {want: []string{"error metadata.host", "error metadata.topic", "error metadata.value"}},
-		"no scheme":           {metadata: with(right, "host", "mqtt:1883x"), want: []string{"error metadata.host"}},
-		"user in the address": {metadata: with(right, "host", "mqtt://u:s3cret@mqtt"), want: []string{"error metadata.host"}},
-		"another scheme":      {metadata: with(right, "host", "http://mqtt"), want: []string{"error metadata.host"}},
-		"bad port":            {metadata: with(right, "host", "mqtt://mqtt:70000"), want: []string{"error metadata.host"}},
-		"several topics":      {metadata: with(right, "topic", "a/+"), want: []string{"error metadata.topic"}},
-		"several for a rate":  {metadata: with(right, "topic", "a/+/#", "mode", "rate")},
-		"bad wildcard":        {metadata: with(right, "topic", "a/#/b", "mode", "rate"), want: []string{"error metadata.topic"}},
-		"half a wildcard":     {metadata: with(right, "topic", "a/b+", "mode", "rate"), want: []string{"error metadata.topic"}},
-		"shared subscription": {metadata: with(right, "topic", "$share/g/a", "mode", "rate"), want: []string{"error metadata.topic"}},
-		"unknown mode":        {metadata: with(right, "mode", "count"), want: []string{"error metadata.mode"}},
-		"window 0":            {metadata: with(right, "mode", "rate", "window", "0"), want: []string{"error metadata.window"}},
-		"location of a rate":  {metadata: with(right, "mode", "rate", "valueLocation", "x"), want: []string{"warning metadata.valueLocation"}},
-		"version 4":           {metadata: with(right, "protocolVersion", "4"), want: []string{"error metadata.protocolVersion"}},
+		"no scheme":           {metadata: scalertest.With(right, "host", "mqtt:1883x"), want: []string{"error metadata.host"}},
+		"user in the address": {metadata: scalertest.With(right, "host", "mqtt://u:s3cret@mqtt"), want: []string{"error metadata.host"}},
+		"another scheme":      {metadata: scalertest.With(right, "host", "http://mqtt"), want: []string{"error metadata.host"}},
+		"bad port":            {metadata: scalertest.With(right, "host", "mqtt://mqtt:70000"), want: []string{"error metadata.host"}},
+		"several topics":      {metadata: scalertest.With(right, "topic", "a/+"), want: []string{"error metadata.topic"}},
+		"several for a rate":  {metadata: scalertest.With(right, "topic", "a/+/#", "mode", "rate")},
+		"bad wildcard":        {metadata: scalertest.With(right, "topic", "a/#/b", "mode", "rate"), want: []string{"error metadata.topic"}},
+		"half a wildcard":     {metadata: scalertest.With(right, "topic", "a/b+", "mode", "rate"), want: []string{"error metadata.topic"}},
+		"shared subscription": {metadata: scalertest.With(right, "topic", "$share/g/a", "mode", "rate"), want: []string{"error metadata.topic"}},
+		"unknown mode":        {metadata: scalertest.With(right, "mode", "count"), want: []string{"error metadata.mode"}},
+		"window 0":            {metadata: scalertest.With(right, "mode", "rate", "window", "0"), want: []string{"error metadata.window"}},
+		"location of a rate":  {metadata: scalertest.With(right, "mode", "rate", "valueLocation", "x"), want: []string{"warning metadata.valueLocation"}},
+		"version 4":           {metadata: scalertest.With(right, "protocolVersion", "4"), want: []string{"error metadata.protocolVersion"}},
 		"certificate alone":   {metadata: right, auth: map[string]string{"cert": "c"}, want: []string{"error authenticationRef"}},
 	}
 	for name, tc := range tests {
@@ -87,17 +88,17 @@ func TestPoolKey(t *testing.T) {
 	p := pool.New()
 	base := map[string]string{"host": "mqtt://mqtt:1883", "topic": "a", "value": "5"}
 	open(t, p, base, login1)
-	open(t, p, with(base, "topic", "b", "value", "3", "host", "tcp://mqtt"), login1)
+	open(t, p, scalertest.With(base, "topic", "b", "value", "3", "host", "tcp://mqtt"), login1)
 	if n := p.Len()["mqtt"]; n != 1 {
 		t.Fatalf("%d connections, want 1", n)
 	}
 	for name, other := range map[string][2]map[string]string{
 		"password":  {base, {"username": user, "password": "other"}},
-		"version":   {with(base, "protocolVersion", "5"), login1},
-		"port":      {with(base, "host", "mqtt://mqtt:1884"), login1},
-		"client":    {with(base, "clientID", "c"), login1},
-		"TLS":       {with(base, "tls", "enable"), login1},
-		"wildcards": {with(base, "topic", "a/+", "mode", "rate"), login1},
+		"version":   {scalertest.With(base, "protocolVersion", "5"), login1},
+		"port":      {scalertest.With(base, "host", "mqtt://mqtt:1884"), login1},
+		"client":    {scalertest.With(base, "clientID", "c"), login1},
+		"TLS":       {scalertest.With(base, "tls", "enable"), login1},
+		"wildcards": {scalertest.With(base, "topic", "a/+", "mode", "rate"), login1},
 	} {
 		before := p.Len()["mqtt"]
 		open(t, p, other[0], other[1])

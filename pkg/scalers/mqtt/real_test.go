@@ -24,17 +24,6 @@ const (
 
 var login1 = map[string]string{"username": user, "password": password}
 
-func with(m map[string]string, more ...string) map[string]string {
-	out := map[string]string{}
-	for k, v := range m {
-		out[k] = v
-	}
-	for i := 0; i < len(more); i += 2 {
-		out[more[i]] = more[i+1]
-	}
-	return out
-}
-
 // clock is a clock that tests turn.
 type clock struct {
 	mu  sync.Mutex
@@ -55,16 +44,7 @@ func (c *clock) advance(d time.Duration) {
 
 func openAt(t testing.TB, p scaler.Pool, now func() time.Time, metadata, auth map[string]string) *source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: p, Now: now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s.(*source)
+	return scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: metadata, Auth: auth}, scaler.Env{Pool: p, Now: now}).(*source)
 }
 
 func open(t testing.TB, p scaler.Pool, metadata, auth map[string]string) *source {
@@ -81,10 +61,8 @@ func expect(t *testing.T, s scaler.Source, want float64) {
 
 func refused(t *testing.T, s scaler.Source, want scaler.Reason, mention string) {
 	t.Helper()
-	r, err := s.Measure(t.Context())
-	if err == nil || scaler.ReasonOf(err) != want || !strings.Contains(err.Error(), mention) || strings.Contains(err.Error(), password) {
-		t.Errorf("got %+v, %v; want %s mentioning %q", r, err, want, mention)
-	}
+	_, err := s.Measure(t.Context())
+	scalertest.Refused(t, err, want, mention, password)
 }
 
 // TestMosquitto runs everything on one broker, in both versions of MQTT.
@@ -133,7 +111,7 @@ func conformance(t *testing.T, s *mosquittoserver.Server, version string) {
 func values(t *testing.T, s *mosquittoserver.Server, at map[string]string) {
 	root := "values/" + at["protocolVersion"] + "/"
 	open := func(topic string, more ...string) *source {
-		return open(t, pool.New(), with(with(at, "topic", topic), more...), login1)
+		return open(t, pool.New(), scalertest.With(scalertest.With(at, "topic", topic), more...), login1)
 	}
 	none := open(root + "none")
 	refused(t, none, scaler.ReasonMissing, "no message")
@@ -173,8 +151,8 @@ func values(t *testing.T, s *mosquittoserver.Server, at map[string]string) {
 func rate(t *testing.T, s *mosquittoserver.Server, at map[string]string) {
 	root := "rate/" + at["protocolVersion"] + "/"
 	c := &clock{now: time.Unix(1_700_000_000, 0)}
-	at = with(at, "mode", "rate", "window", "60")
-	src := openAt(t, pool.New(), c.Now, with(at, "topic", root+"+/readings"), login1)
+	at = scalertest.With(at, "mode", "rate", "window", "60")
+	src := openAt(t, pool.New(), c.Now, scalertest.With(at, "topic", root+"+/readings"), login1)
 	expect(t, src, 0)
 	for i := range 30 {
 		s.Publish(t, fmt.Sprint(root, i, "/readings"), "x", false)
@@ -195,18 +173,18 @@ func rate(t *testing.T, s *mosquittoserver.Server, at map[string]string) {
 }
 
 func refusals(t *testing.T, s *mosquittoserver.Server, at map[string]string, ca conntest.Authority) {
-	at = with(at, "topic", "refusals/"+at["protocolVersion"])
+	at = scalertest.With(at, "topic", "refusals/"+at["protocolVersion"])
 	s.Publish(t, at["topic"], "4", true)
 	refused(t, open(t, pool.New(), at, map[string]string{"username": user, "password": "wrong-one"}), scaler.ReasonDenied, "refuses the user")
 	refused(t, open(t, pool.New(), at, nil), scaler.ReasonDenied, "refuses the user")
-	refused(t, open(t, pool.New(), with(at, "host", "mqtt://127.0.0.1:1"), login1), scaler.ReasonUnreachable, "127.0.0.1:1")
+	refused(t, open(t, pool.New(), scalertest.With(at, "host", "mqtt://127.0.0.1:1"), login1), scaler.ReasonUnreachable, "127.0.0.1:1")
 
 	client := ca.Issue(t, "client")
-	full := with(login1, "ca", ca.PEM, "cert", client.Cert, "key", client.Key)
-	expect(t, open(t, pool.New(), with(at, "host", "mqtts://"+s.Secure), full), 4)
-	expect(t, open(t, pool.New(), with(at, "host", "mqtt://"+s.Secure, "tls", "enable"), full), 4)
-	refused(t, open(t, pool.New(), with(at, "host", "mqtts://"+s.Secure), with(login1, "cert", client.Cert, "key", client.Key)), scaler.ReasonMisconfigured, "certificate")
-	if r, err := open(t, pool.New(), with(at, "host", "mqtts://"+s.Secure), with(login1, "ca", ca.PEM)).Measure(t.Context()); err == nil {
+	full := scalertest.With(login1, "ca", ca.PEM, "cert", client.Cert, "key", client.Key)
+	expect(t, open(t, pool.New(), scalertest.With(at, "host", "mqtts://"+s.Secure), full), 4)
+	expect(t, open(t, pool.New(), scalertest.With(at, "host", "mqtt://"+s.Secure, "tls", "enable"), full), 4)
+	refused(t, open(t, pool.New(), scalertest.With(at, "host", "mqtts://"+s.Secure), scalertest.With(login1, "cert", client.Cert, "key", client.Key)), scaler.ReasonMisconfigured, "certificate")
+	if r, err := open(t, pool.New(), scalertest.With(at, "host", "mqtts://"+s.Secure), scalertest.With(login1, "ca", ca.PEM)).Measure(t.Context()); err == nil {
 		t.Errorf("without a client certificate got %+v", r)
 	}
 }
@@ -221,7 +199,7 @@ func shared(t *testing.T, s *mosquittoserver.Server, at map[string]string) {
 	for i := range n {
 		topic := fmt.Sprint("shared/", at["protocolVersion"], "/", i%50) // each for two
 		s.Publish(t, topic, strconv.Itoa(i%50), true)
-		sources = append(sources, open(t, p, with(at, "host", "mqtt://"+front.Addr, "topic", topic), login1))
+		sources = append(sources, open(t, p, scalertest.With(at, "host", "mqtt://"+front.Addr, "topic", topic), login1))
 	}
 	for i, r := range sources[0].(scaler.Batcher).MeasureAll(t.Context(), sources) {
 		if r.Err != nil || r.Reading.Value != float64(i%50) {

@@ -13,12 +13,10 @@ import (
 func BenchmarkTriggers(b *testing.B) {
 	j := start(b, nil)
 	j.connect(b)
-	count, p := scalertest.NewCounter(b, j.monitor), pool.New()
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
+	p := pool.New()
+	scalertest.BenchTriggers(b, j.monitor, func(addr string, i int) scaler.Source {
 		name := fmt.Sprint("bench-", i)
 		j.stream(b, name, 1)
-		sources[i] = open(b, p, trigger(count.Addr, name))
-	}
-	count.Bench(b, sources)
+		return open(b, p, trigger(addr, name))
+	})
 }

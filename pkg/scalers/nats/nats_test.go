@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -100,33 +99,18 @@ func (j *jet) set(t *testing.T, name string) func(context.Context, float64) {
 }
 
 func trigger(at, name string, more ...string) map[string]string {
-	m := map[string]string{"natsServerMonitoringEndpoint": at, "stream": name, "consumer": name}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"natsServerMonitoringEndpoint": at, "stream": name, "consumer": name}, more...)
 }
 
 func open(t testing.TB, p scaler.Pool, metadata map[string]string) *source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: p, Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s.(*source)
+	return scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: metadata}, scaler.Env{Pool: p, Now: time.Now}).(*source)
 }
 
 func refused(t *testing.T, s scaler.Source, want scaler.Reason, mention string) {
 	t.Helper()
-	r, err := s.Measure(t.Context())
-	if err == nil || scaler.ReasonOf(err) != want || !strings.Contains(err.Error(), mention) {
-		t.Errorf("got %+v, %v; want %s mentioning %q", r, err, want, mention)
-	}
+	_, err := s.Measure(t.Context())
+	scalertest.Refused(t, err, want, mention)
 }
 
 func TestConformance(t *testing.T) {
@@ -322,11 +306,7 @@ func TestAnswers(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(tc.status)
-				_, _ = io.WriteString(w, tc.body)
-			}))
-			defer s.Close()
+			s := scalertest.Serve(t, tc.status, tc.body)
 			r, err := open(t, pool.New(), trigger(strings.TrimPrefix(s.URL, "http://"), "s")).Measure(t.Context())
 			if tc.want == "" {
 				if err != nil || r.Value != 3 {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -186,7 +185,7 @@ func (p *poll) ask(ctx context.Context, at string) (alone bool, err error) {
 	doing := "reading the consumers of account " + p.config.queried() + " at " + at
 	u := &url.URL{Scheme: p.config.scheme(), Host: at, Path: "/jsz",
 		RawQuery: url.Values{"acc": {p.config.queried()}, "consumers": {"true"}}.Encode()}
-	body, err := p.client.GetBody(ctx, u, http.Header{}, doing)
+	body, err := p.client.Ask(ctx, conn.NewGet(u, nil), conn.Refusals{}, doing)
 	if err != nil {
 		return false, err
 	}

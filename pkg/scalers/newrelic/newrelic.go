@@ -107,8 +107,12 @@ func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 	at, header := c.endpoint(c.region), http.Header{"Api-Key": {c.key.Reveal()}}
 	return conn.NewHTTPSource(client, at.Host, func(ctx context.Context) (scaler.Reading, error) {
 		doing := "querying New Relic at " + at.Host
+		req, err := conn.NewPostJSON(at, header, c.request())
+		if err != nil {
+			return scaler.Reading{}, scaler.Misconfigured(err, "%s", doing)
+		}
 		var got answer
-		if err := client.PostJSON(ctx, at, header, c.request(), &got, doing); err != nil {
+		if err := client.AskJSON(ctx, req, conn.Refusals{}, &got, doing); err != nil {
 			return scaler.Reading{}, err
 		}
 		return c.read(got, doing)

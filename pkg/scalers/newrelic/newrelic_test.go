@@ -3,14 +3,10 @@ package newrelic
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,15 +32,9 @@ func kindAt(address *string) scaler.Kind {
 }
 
 func TestConformance(t *testing.T) {
-	var mu sync.Mutex // guards body
-	var body string
 	server := scalertest.NewNumbers(t,
 		func(r *http.Request) bool { return r.Header.Get("API-Key") == key },
-		func(w http.ResponseWriter, r *http.Request, n float64) {
-			raw, _ := io.ReadAll(r.Body)
-			mu.Lock()
-			body = string(raw)
-			mu.Unlock()
+		func(w http.ResponseWriter, _ *http.Request, n float64) {
 			_, _ = fmt.Fprintf(w, `{"data":{"actor":{"account":{"nrql":{"results":[{"count":%v}]}}}}}`, n)
 		})
 	address := server.Addr
@@ -56,7 +46,7 @@ func TestConformance(t *testing.T) {
 			return f
 		},
 	})
-	asked := server.Asked()[0]
+	asked, body := server.Asked()[0], server.Sent()[0]
 	if asked.Method != http.MethodPost || asked.URL.String() != "/graphql" || asked.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("asked %s %s with %s", asked.Method, asked.URL, asked.Header)
 	}
@@ -91,15 +81,7 @@ func open(t testing.TB, address string, more ...string) scaler.Source {
 	for i := 0; i < len(more); i += 2 {
 		m[more[i]] = more[i+1]
 	}
-	if err := scaler.Decode(c, param.Values{Metadata: m, Auth: map[string]string{"queryKey": key}}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, c, param.Values{Metadata: m, Auth: map[string]string{"queryKey": key}}, scaler.Env{})
 }
 
 func rows(text string) string {
@@ -137,18 +119,12 @@ func TestAnswers(t *testing.T) {
 		"wrong type":      {answer: rows(`3`), reason: scaler.ReasonBadAnswer, said: "not the JSON expected"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.answer) }))
-			t.Cleanup(server.Close)
+			server := scalertest.Serve(t, http.StatusOK, c.answer)
 			r, err := open(t, strings.TrimPrefix(server.URL, "http://"), "noDataError", fmt.Sprint(c.strict)).Measure(context.Background())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value || !strings.Contains(r.Note, c.note) || r.Empty != (c.note == "no data") {
-					t.Errorf("measured %+v, %v; expected %v with a note on %q", r, err, c.value, c.note)
-				}
-				return
-			}
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "s3cret") {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said, "s3cret")
+			} else if err != nil || r.Value != c.value || !strings.Contains(r.Note, c.note) || r.Empty != (c.note == "no data") {
+				t.Errorf("measured %+v, %v; expected %v with a note on %q", r, err, c.value, c.note)
 			}
 		})
 	}
@@ -156,12 +132,8 @@ func TestAnswers(t *testing.T) {
 
 // BenchmarkTriggers polls 100 triggers with one server.
 func BenchmarkTriggers(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, rows(`[{"count":3}]`)) }))
-	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, count.Addr, "nrql", fmt.Sprintf("SELECT count(*) FROM Order WHERE shop = %d", i))
-	}
-	count.Bench(b, sources)
+	s := scalertest.Serve(b, http.StatusOK, rows(`[{"count":3}]`))
+	scalertest.BenchTriggers(b, s.URL, func(addr string, i int) scaler.Source {
+		return open(b, addr, "nrql", fmt.Sprintf("SELECT count(*) FROM Order WHERE shop = %d", i))
+	})
 }

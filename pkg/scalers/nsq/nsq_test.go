@@ -2,7 +2,6 @@ package nsq
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -96,16 +95,7 @@ func port(address string) string {
 
 func open(t testing.TB, metadata map[string]string) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: metadata}, scaler.Env{})
 }
 
 // fake answers as both servers, and keeps what was asked.
@@ -166,15 +156,10 @@ func TestAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := &fake{status: c.status, lookup: c.lookup, stats: c.stats}
 			r, err := open(t, trigger(f.start(t), "t")).Measure(t.Context())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value {
-					t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
-				}
-				return
-			}
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said)
+			} else if err != nil || r.Value != c.value {
+				t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
 			}
 		})
 	}
@@ -238,10 +223,7 @@ func BenchmarkTriggers(b *testing.B) {
 		status: 200, stats: `{"topics": [` + strings.Join(stats, ",") + `]}`,
 		lookup: `{"producers": [{"broadcast_address": "127.0.0.1", "http_port": PORT, "topics": [` + strings.Join(topics, ",") + `]}]}`,
 	}
-	count := scalertest.NewCounter(b, f.start(b))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, trigger(count.Addr, fmt.Sprint("topic-", i)))
-	}
-	count.Bench(b, sources)
+	scalertest.BenchTriggers(b, f.start(b), func(addr string, i int) scaler.Source {
+		return open(b, trigger(addr, fmt.Sprint("topic-", i)))
+	})
 }

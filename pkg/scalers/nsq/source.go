@@ -267,7 +267,7 @@ func (s *source) stats(ctx context.Context, at string, query url.Values) ([]topi
 
 func (s *source) get(ctx context.Context, at *url.URL, doing string) (conn.Answer, error) {
 	header := http.Header{"Accept": {"application/json; charset=utf-8"}}
-	return s.client.Do(ctx, &http.Request{Method: http.MethodGet, URL: at, Host: at.Host, Header: header}, doing)
+	return s.client.Do(ctx, conn.NewGet(at, header), doing)
 }
 
 func (s *source) url(host, path string, query url.Values) *url.URL {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -71,32 +70,15 @@ func (c *cloud) seen() []string {
 }
 
 func asUser(more ...string) map[string]string {
-	return with(map[string]string{"userID": "1f0c2781", "password": "password-of-keda"}, more...)
-}
-
-func with(m map[string]string, more ...string) map[string]string {
-	m = maps.Clone(m)
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	maps.DeleteFunc(m, func(_, v string) bool { return v == "" })
-	return m
+	return scalertest.Given(map[string]string{"userID": "1f0c2781", "password": "password-of-keda"}, more...)
 }
 
 // open opens a trigger of a kind at the cloud.
 func (c *cloud) open(t testing.TB, kind int, pool scaler.Pool, v param.Values) scaler.Source {
 	t.Helper()
 	config := Kinds()[kind].New()
-	v.Auth = with(v.Auth, "authURL", c.URL+"/identity")
-	if err := scaler.Decode(config, v).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := config.Open(t.Context(), scaler.Env{Pool: pool})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	v.Auth = scalertest.Given(v.Auth, "authURL", c.URL+"/identity")
+	return scalertest.Open(t, config, v, scaler.Env{Pool: pool})
 }
 
 func (c *cloud) metric(t testing.TB, pool scaler.Pool, auth map[string]string) scaler.Source {
@@ -292,7 +274,7 @@ func TestChecks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for kind, metadata := range []map[string]string{metricOf("http://a"), {"containerName": "new", "swiftURL": "http://a/v1/b"}} {
-				found := scaler.Decode(Kinds()[kind].New(), param.Values{Metadata: metadata, Auth: with(c.auth, "authURL", "http://keystone.example")})
+				found := scaler.Decode(Kinds()[kind].New(), param.Values{Metadata: metadata, Auth: scalertest.Given(c.auth, "authURL", "http://keystone.example")})
 				if len(found) != 1 || !strings.Contains(fmt.Sprint(found), c.said) {
 					t.Errorf("got %v; expected one with %q", found, c.said)
 				}

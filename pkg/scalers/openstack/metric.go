@@ -102,23 +102,20 @@ func (c *metric) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 	if err != nil {
 		return nil, err
 	}
-	base := *c.url
-	if base.Path == "" { // so that JoinPath keeps escapes
-		base.Path = "/"
-	}
-	at := base.JoinPath(url.PathEscape(c.id), "measures")
+	at := conn.Join(c.url, url.PathEscape(c.id), "measures")
 	return conn.NewHTTPSource(client, at.Host, func(ctx context.Context) (scaler.Reading, error) {
 		doing := "reading measures of Gnocchi at " + at.Host
 		page := *at
 		page.RawQuery = c.query(client.Now()).Encode()
-		body, err := client.Ask(ctx, conn.NewGet(&page, nil), conn.Refusals{
+		var measures [][]json.RawMessage
+		err := client.AskJSON(ctx, conn.NewGet(&page, nil), conn.Refusals{
 			BadRequest: "it can't aggregate so; expected an aggregationMethod and a granularity of the metric's archive policy",
 			NotFound:   "there is no such metric, or its archive policy has not that aggregationMethod or granularity",
-		}, doing)
+		}, &measures, doing)
 		if err != nil {
 			return scaler.Reading{}, err
 		}
-		return newest(body, doing)
+		return newest(measures, doing)
 	}), nil
 }
 
@@ -136,11 +133,7 @@ func (c *metric) query(now time.Time) url.Values {
 // newest reads the last of the measures, which are lists of a time, the
 // granularity and the value, in the order of time:
 // https://gnocchi.osci.io/rest.html#measures
-func newest(body []byte, doing string) (scaler.Reading, error) {
-	var measures [][]json.RawMessage
-	if err := conn.DecodeJSON(body, &measures, doing); err != nil {
-		return scaler.Reading{}, err
-	}
+func newest(measures [][]json.RawMessage, doing string) (scaler.Reading, error) {
 	if len(measures) == 0 {
 		return scaler.Reading{Empty: true}, scaler.Missing(errors.New("the metric has no measure in the last two spans of its granularity"), "%s", doing)
 	}

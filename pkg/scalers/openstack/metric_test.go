@@ -97,14 +97,10 @@ func TestMeasures(t *testing.T) {
 				_, _ = io.WriteString(w, c.answer)
 			})
 			r, err := at.metric(t, &scalertest.Pool{}, asUser()).Measure(t.Context())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value {
-					t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
-				}
-				return
-			}
-			if scaler.ReasonOf(err) != c.reason || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said, "hunter2")
+			} else if err != nil || r.Value != c.value {
+				t.Errorf("measured %v, %v; expected %v", r.Value, err, c.value)
 			}
 		})
 	}
@@ -112,12 +108,12 @@ func TestMeasures(t *testing.T) {
 
 // TestMetricParameters: IDs that are no names of metrics don't go elsewhere.
 func TestMetricParameters(t *testing.T) {
-	found := scaler.Decode(Kinds()[0].New(), param.Values{Metadata: with(metricOf("http://a"), "metricID", ".."), Auth: asUser("authURL", "http://k")})
+	found := scaler.Decode(Kinds()[0].New(), param.Values{Metadata: scalertest.Given(metricOf("http://a"), "metricID", ".."), Auth: asUser("authURL", "http://k")})
 	if len(found) != 1 || !strings.Contains(fmt.Sprint(found), "metricID: is no ID") {
 		t.Errorf("got %v", found)
 	}
 	at := newCloud(t, measures)
-	s := at.open(t, 0, &scalertest.Pool{}, param.Values{Metadata: with(metricOf(at.URL), "metricID", "a/../b?c"), Auth: asUser()})
+	s := at.open(t, 0, &scalertest.Pool{}, param.Values{Metadata: scalertest.Given(metricOf(at.URL), "metricID", "a/../b?c"), Auth: asUser()})
 	if _, err := s.Measure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -129,11 +125,8 @@ func TestMetricParameters(t *testing.T) {
 // BenchmarkTriggers polls 100 triggers of one credential.
 func BenchmarkTriggers(b *testing.B) {
 	at := newCloud(b, measures)
-	count := scalertest.NewCounter(b, strings.TrimPrefix(at.URL, "http://"))
 	pool := &scalertest.Pool{}
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = at.open(b, 0, pool, param.Values{Metadata: metricOf("http://" + count.Addr + "/v1/metric"), Auth: asUser()})
-	}
-	count.Bench(b, sources)
+	scalertest.BenchTriggers(b, at.URL, func(addr string, _ int) scaler.Source {
+		return at.open(b, 0, pool, param.Values{Metadata: metricOf("http://" + addr + "/v1/metric"), Auth: asUser()})
+	})
 }

@@ -148,11 +148,7 @@ func (o *objects) address(ctx context.Context) (*url.URL, error) {
 			return nil, scaler.Misconfigured(err, "finding Swift by the catalog of Keystone at %s", o.keystone.url.Host)
 		}
 	}
-	base := *at
-	if base.Path == "" { // so that JoinPath keeps escapes
-		base.Path = "/"
-	}
-	return base.JoinPath(url.PathEscape(o.container)), nil
+	return conn.Join(at, url.PathEscape(o.container)), nil
 }
 
 func (o *objects) count(ctx context.Context) (scaler.Reading, error) {

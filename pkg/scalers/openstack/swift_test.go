@@ -71,7 +71,7 @@ func TestNames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			at := newCloud(t, container(names))
 			s := at.open(t, 1, &scalertest.Pool{}, param.Values{
-				Metadata: with(map[string]string{"swiftURL": at.URL + "/v1/AUTH_1", "containerName": "in voices"}, c.metadata...), Auth: asUser(),
+				Metadata: scalertest.Given(map[string]string{"swiftURL": at.URL + "/v1/AUTH_1", "containerName": "in voices"}, c.metadata...), Auth: asUser(),
 			})
 			r, err := s.Measure(t.Context())
 			if err != nil || r.Value != c.want || r.Note != "" {
@@ -103,7 +103,7 @@ func TestPages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			at := newCloud(t, container(c.names))
 			s := at.open(t, 1, &scalertest.Pool{}, param.Values{
-				Metadata: with(map[string]string{"swiftURL": at.URL + "/v1/AUTH_1", "containerName": "invoices", "objectPrefix": "new/"}, c.metadata...), Auth: asUser(),
+				Metadata: scalertest.Given(map[string]string{"swiftURL": at.URL + "/v1/AUTH_1", "containerName": "invoices", "objectPrefix": "new/"}, c.metadata...), Auth: asUser(),
 			})
 			r, err := s.Measure(t.Context())
 			if asked := len(at.seen()) - 1; err != nil || r.Value != c.want || asked != c.pages || r.Note != "" {
@@ -175,9 +175,7 @@ func TestBadAnswers(t *testing.T) {
 				metadata["onlyFiles"] = "true"
 			}
 			_, err := at.open(t, 1, &scalertest.Pool{}, param.Values{Metadata: metadata, Auth: asUser()}).Measure(t.Context())
-			if scaler.ReasonOf(err) != c.reason || !strings.Contains(err.Error(), c.said) {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
-			}
+			scalertest.Refused(t, err, c.reason, c.said)
 		})
 	}
 }

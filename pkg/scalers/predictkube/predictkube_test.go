@@ -2,10 +2,8 @@ package predictkube
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -84,14 +82,9 @@ func kindAt(address string) scaler.Kind {
 }
 
 func trigger(address string, more ...string) map[string]string {
-	m := map[string]string{
+	return scalertest.Given(map[string]string{
 		"prometheusAddress": address, "query": "sum(up)", "predictHorizon": "2h", "historyTimeWindow": "1d", "queryStep": "2m", "threshold": "5",
-	}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	maps.DeleteFunc(m, func(_, v string) bool { return v == "" })
-	return m
+	}, more...)
 }
 
 func matrix(result string) string {
@@ -120,7 +113,7 @@ func TestConformance(t *testing.T) {
 // key not.
 func TestDeniedByPredictKube(t *testing.T) {
 	o := startOracle(t)
-	prometheus := serve(t, 200, matrix(`[{"values": [[1790000000, "7"]]}]`))
+	prometheus := scalertest.Serve(t, 200, matrix(`[{"values": [[1790000000, "7"]]}]`)).URL
 	_, err := open(t, o.address, trigger(prometheus), "another-key").Measure(t.Context())
 	if scaler.ReasonOf(err) != scaler.ReasonDenied || !strings.Contains(err.Error(), "PredictKube") || strings.Contains(err.Error(), "another-key") {
 		t.Errorf("got %v; expected %s", err, scaler.ReasonDenied)
@@ -135,28 +128,10 @@ func TestDeniedByPredictKube(t *testing.T) {
 	}
 }
 
-func serve(t testing.TB, code int, answer string) string {
-	t.Helper()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(code)
-		_, _ = io.WriteString(w, answer)
-	}))
-	t.Cleanup(s.Close)
-	return s.URL
-}
-
 func open(t testing.TB, service string, metadata map[string]string, key string) scaler.Source {
 	t.Helper()
-	c := kindAt(service).New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: map[string]string{"apiKey": key}}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}, Now: func() time.Time { return time.UnixMilli(1_790_000_000_900) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	v := param.Values{Metadata: metadata, Auth: map[string]string{"apiKey": key}}
+	return scalertest.Open(t, kindAt(service).New(), v, scaler.Env{Now: func() time.Time { return time.UnixMilli(1_790_000_000_900) }})
 }
 
 // TestRequests: the values of Prometheus go to PredictKube as they are.
@@ -199,7 +174,7 @@ func TestPredictions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o.set(c.predict, codes.OK)
-			prometheus := serve(t, 200, matrix(`[{"values": [[1790000000, "`+c.now+`"]]}]`))
+			prometheus := scalertest.Serve(t, 200, matrix(`[{"values": [[1790000000, "`+c.now+`"]]}]`)).URL
 			r, err := open(t, o.address, trigger(prometheus), "key-of-keda").Measure(t.Context())
 			if err != nil || r.Value != c.want || fmt.Sprint(*r.ActivationValue) != c.now {
 				t.Errorf("measured %v, active by %v, %v; expected %v and %s", r.Value, r.ActivationValue, err, c.want, c.now)
@@ -230,11 +205,8 @@ func TestAnswersOfPrometheus(t *testing.T) {
 		"overloaded": {503, `hunter2`, scaler.ReasonUnreachable, "503"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := open(t, o.address, trigger(serve(t, c.status, c.answer)), "key-of-keda").Measure(t.Context())
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
-			}
+			_, err := open(t, o.address, trigger(scalertest.Serve(t, c.status, c.answer).URL), "key-of-keda").Measure(t.Context())
+			scalertest.Refused(t, err, c.reason, c.said, "hunter2")
 		})
 	}
 	if len(o.asked) != 0 {
@@ -296,10 +268,7 @@ func TestOpen(t *testing.T) {
 // BenchmarkTriggers polls 100 triggers, and counts the queries of Prometheus.
 func BenchmarkTriggers(b *testing.B) {
 	o := startOracle(b)
-	count := scalertest.NewCounter(b, strings.TrimPrefix(serve(b, 200, matrix(`[{"values": [[1790000000, "7"]]}]`)), "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, o.address, trigger("http://"+count.Addr), "key-of-keda")
-	}
-	count.Bench(b, sources)
+	scalertest.BenchTriggers(b, scalertest.Serve(b, 200, matrix(`[{"values": [[1790000000, "7"]]}]`)).URL, func(addr string, _ int) scaler.Source {
+		return open(b, o.address, trigger("http://"+addr), "key-of-keda")
+	})
 }

@@ -66,13 +66,6 @@ type series struct {
 // which there is at least one.
 func (s *source) observe(ctx context.Context) ([]*predictkubepb.Observation, error) {
 	doing := "querying Prometheus at " + s.config.address.Host
-	body, err := s.client.Ask(ctx, conn.NewGet(s.at(), nil), conn.Refusals{
-		BadRequest: "it can't run the query; try the same by hand, it tells why",
-		NotFound:   "expected the address without /api/v1",
-	}, doing)
-	if err != nil {
-		return nil, err
-	}
 	var answer struct {
 		Status string `json:"status"`
 		Data   struct {
@@ -80,7 +73,11 @@ func (s *source) observe(ctx context.Context) ([]*predictkubepb.Observation, err
 			Result json.RawMessage `json:"result"`
 		} `json:"data"`
 	}
-	if err := conn.DecodeJSON(body, &answer, doing); err != nil {
+	err := s.client.AskJSON(ctx, conn.NewGet(s.at(), nil), conn.Refusals{
+		BadRequest: "it can't run the query; try the same by hand, it tells why",
+		NotFound:   "expected the address without /api/v1",
+	}, &answer, doing)
+	if err != nil {
 		return nil, err
 	}
 	var found []series

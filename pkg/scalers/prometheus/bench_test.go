@@ -2,7 +2,6 @@ package prometheus
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/kedago/keda/pkg/scaler"
@@ -14,10 +13,7 @@ import (
 // equal queries would be asked once.
 func BenchmarkTriggers(b *testing.B) {
 	s := promserver.Start(b)
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, trigger("http://"+count.Addr, fmt.Sprint("vector(", i, ")")), nil)
-	}
-	count.Bench(b, sources)
+	scalertest.BenchTriggers(b, s.URL, func(addr string, i int) scaler.Source {
+		return open(b, trigger("http://"+addr, fmt.Sprint("vector(", i, ")")), nil)
+	})
 }

@@ -50,15 +50,7 @@ func guard(t *testing.T, server string, knows func(*http.Request) bool) *httptes
 // openAs decodes and opens a trigger under an identity.
 func openAs(t *testing.T, e scaler.Env, metadata, auth map[string]string) (scaler.Source, error) {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(context.Background(), e)
-	if err == nil {
-		t.Cleanup(func() { _ = s.Close() })
-	}
-	return s, err
+	return scalertest.TryOpen(t, Kinds()[0].New(), param.Values{Metadata: metadata, Auth: auth}, e)
 }
 
 // asAzure is an environment with the operator's workload identity.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
@@ -71,15 +70,8 @@ func (c *ionos) Open(_ context.Context, env scaler.Env) (scaler.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := c.address.JoinPath(ionosPath)
-	if given := strings.TrimSuffix(c.address.Path, "/"); strings.HasPrefix(ionosPath+"/", given+"/") { // as Grafana has it, with /prometheus
-		at.Path, at.RawPath = ionosPath, ""
-	}
-	q := at.Query()
-	q.Set("query", c.query)
-	at.RawQuery = q.Encode()
 	return &source{
-		client: client, at: at, zeroWhenEmpty: c.zeroWhenEmpty,
+		client: client, at: below(c.address, ionosPath, c.query), zeroWhenEmpty: c.zeroWhenEmpty,
 		header: http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer " + c.key.Reveal()}},
 		server: dialect{name: "IONOS Monitoring", path: "/prometheus/api/v1"},
 	}, nil

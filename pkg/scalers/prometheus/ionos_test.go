@@ -2,9 +2,7 @@ package prometheus
 
 import (
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -34,16 +32,7 @@ func TestIONOSConformance(t *testing.T) {
 
 func openIONOS(t testing.TB, metadata map[string]string) scaler.Source {
 	t.Helper()
-	c := ionosKind().New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: map[string]string{"apiKey": "key-of-keda"}}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, ionosKind().New(), param.Values{Metadata: metadata, Auth: map[string]string{"apiKey": "key-of-keda"}}, scaler.Env{})
 }
 
 // TestIONOSHost: the address is taken as IONOS and as Grafana show it.
@@ -76,24 +65,16 @@ func TestIONOSAnswers(t *testing.T) {
 		"overloaded":      {503, `hunter2`, nil, 0, scaler.ReasonUnreachable, "503"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(c.status)
-				_, _ = io.WriteString(w, c.answer)
-			}))
-			t.Cleanup(server.Close)
+			server := scalertest.Serve(t, c.status, c.answer)
 			metadata := ionosMetadata(server.URL)
 			for k, v := range c.metadata {
 				metadata[k] = v
 			}
 			r, err := openIONOS(t, metadata).Measure(t.Context())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value || !strings.Contains(r.Note, c.said) {
-					t.Errorf("measured %+v, %v; expected %v with %q", r, err, c.value, c.said)
-				}
-				return
-			}
-			if scaler.ReasonOf(err) != c.reason || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said, "hunter2")
+			} else if err != nil || r.Value != c.value || !strings.Contains(r.Note, c.said) {
+				t.Errorf("measured %+v, %v; expected %v with %q", r, err, c.value, c.said)
 			}
 		})
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
@@ -93,20 +92,7 @@ func (c *loki) Open(_ context.Context, env scaler.Env) (scaler.Source, error) {
 		header.Set("X-Scope-OrgID", c.tenant)
 	}
 	return &source{
-		client: client, at: c.endpoint(), header: header, zeroWhenEmpty: c.zeroWhenEmpty,
+		client: client, at: below(c.address, lokiPath, c.query), header: header, zeroWhenEmpty: c.zeroWhenEmpty,
 		server: dialect{name: "Loki", path: "/loki/api/v1", logs: true},
 	}, nil
-}
-
-// endpoint is the address asked. An address that ends within the API's path,
-// such as at /loki, is completed.
-func (c *loki) endpoint() *url.URL {
-	at := c.address.JoinPath(lokiPath)
-	if given := strings.TrimSuffix(c.address.Path, "/"); strings.HasPrefix(lokiPath+"/", given+"/") {
-		at.Path, at.RawPath = lokiPath, ""
-	}
-	q := at.Query()
-	q.Set("query", c.query)
-	at.RawQuery = q.Encode()
-	return at
 }

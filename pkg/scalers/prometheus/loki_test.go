@@ -3,9 +3,7 @@ package prometheus
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -39,16 +37,7 @@ func TestLokiConformance(t *testing.T) {
 
 func openLoki(t testing.TB, metadata map[string]string) scaler.Source {
 	t.Helper()
-	c := lokiKind().New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), env())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, lokiKind().New(), param.Values{Metadata: metadata}, env())
 }
 
 // TestLokiAnswers: what Loki answers in its own way is told apart.
@@ -75,11 +64,7 @@ func TestLokiAnswers(t *testing.T) {
 		"too many queries": {status: 429, body: `too many outstanding requests`, reason: scaler.ReasonUnreachable, said: "429"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(c.status)
-				_, _ = io.WriteString(w, c.body)
-			}))
-			t.Cleanup(server.Close)
+			server := scalertest.Serve(t, c.status, c.body)
 			r, err := openLoki(t, trigger(server.URL, lines, c.more...)).Measure(context.Background())
 			if c.reason == "" {
 				if err != nil || r.Value != c.value || !strings.Contains(r.Note, c.note) {
@@ -87,9 +72,7 @@ func TestLokiAnswers(t *testing.T) {
 				}
 				return
 			}
-			if err == nil || scaler.ReasonOf(err) != c.reason || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "s3cret") {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
-			}
+			scalertest.Refused(t, err, c.reason, c.said, "s3cret")
 		})
 	}
 }
@@ -110,7 +93,7 @@ func TestLokiAddress(t *testing.T) {
 		if err := scaler.Decode(c, param.Values{Metadata: trigger(given, lines)}).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if got := c.endpoint().Path; got != want {
+		if got := below(c.address, lokiPath, c.query).Path; got != want {
 			t.Errorf("%s: asks %s; expected %s", given, got, want)
 		}
 	}
@@ -118,14 +101,8 @@ func TestLokiAddress(t *testing.T) {
 
 // BenchmarkLokiTriggers polls 100 triggers with different queries on one server.
 func BenchmarkLokiTriggers(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"status":"success","data":{"resultType":"vector","result":[{"value":[1,"2"]}]}}`)
-	}))
-	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = openLoki(b, trigger("http://"+count.Addr, fmt.Sprintf(`sum(rate({app="%d"}[1m]))`, i)))
-	}
-	count.Bench(b, sources)
+	s := scalertest.Serve(b, http.StatusOK, `{"status":"success","data":{"resultType":"vector","result":[{"value":[1,"2"]}]}}`)
+	scalertest.BenchTriggers(b, s.URL, func(addr string, i int) scaler.Source {
+		return openLoki(b, trigger("http://"+addr, fmt.Sprintf(`sum(rate({app="%d"}[1m]))`, i)))
+	})
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/kedago/keda/internal/pool"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 	promserver "github.com/kedago/keda/test/servers/prometheus"
 )
 
@@ -27,24 +28,11 @@ func env() scaler.Env {
 // open decodes and opens a trigger, which must be right.
 func open(t testing.TB, metadata, auth map[string]string) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(context.Background(), env())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: metadata, Auth: auth}, env())
 }
 
 func trigger(address, query string, more ...string) map[string]string {
-	m := map[string]string{"serverAddress": address, "query": query, "threshold": "10"}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"serverAddress": address, "query": query, "threshold": "10"}, more...)
 }
 
 func TestRealPrometheus(t *testing.T) {
@@ -85,9 +73,7 @@ func TestRealPrometheus(t *testing.T) {
 				t.Errorf("empty is %t, want %t", got.Empty, want)
 			}
 			if tc.reason != "" {
-				if err == nil || scaler.ReasonOf(err) != tc.reason || !strings.Contains(err.Error(), tc.mention) {
-					t.Fatalf("got %+v, %v; want %s mentioning %q", got, err, tc.reason, tc.mention)
-				}
+				scalertest.Refused(t, err, tc.reason, tc.mention)
 				return
 			}
 			if err != nil {
@@ -129,11 +115,7 @@ func TestFaults(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(tc.status)
-				_, _ = io.WriteString(w, tc.body)
-			}))
-			defer s.Close()
+			s := scalertest.Serve(t, tc.status, tc.body)
 			got, err := open(t, trigger(s.URL, "up"), nil).Measure(context.Background())
 			if err == nil || scaler.ReasonOf(err) != tc.want {
 				t.Fatalf("got %+v, %v; want %s", got, err, tc.want)

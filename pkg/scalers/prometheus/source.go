@@ -1,12 +1,10 @@
 package prometheus
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"net/url"
@@ -87,20 +85,28 @@ func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
 	return r, nil
 }
 
+// below is where a server's path for queries is asked for query. An address
+// that ends within that path, such as at its first part, is completed.
+func below(address *url.URL, path, query string) *url.URL {
+	at := address.JoinPath(path)
+	if given := strings.TrimSuffix(address.Path, "/"); strings.HasPrefix(path+"/", given+"/") {
+		at.Path, at.RawPath = path, ""
+	}
+	q := at.Query()
+	q.Set("query", query)
+	at.RawQuery = q.Encode()
+	return at
+}
+
 // request is a GET, or a POST where the query is too long for proxies.
 func (s *source) request() *http.Request {
 	const longest = 4 << 10
 	if len(s.at.RawQuery) <= longest {
-		return &http.Request{Method: http.MethodGet, URL: s.at, Host: s.at.Host, Header: s.header}
+		return conn.NewGet(s.at, s.header)
 	}
-	at, header, form := *s.at, s.header.Clone(), s.at.RawQuery
+	at := *s.at
 	at.RawQuery = ""
-	header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return &http.Request{
-		Method: http.MethodPost, URL: &at, Host: at.Host, Header: header, ContentLength: int64(len(form)),
-		Body:    io.NopCloser(bytes.NewReader([]byte(form))),
-		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader([]byte(form))), nil },
-	}
+	return conn.NewPost(&at, s.header, []byte(s.at.RawQuery), "application/x-www-form-urlencoded")
 }
 
 // refused says what the server has against the query. Its text is shown only

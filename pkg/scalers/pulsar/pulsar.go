@@ -146,20 +146,18 @@ func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 	if err != nil {
 		return nil, err
 	}
-	base := *c.admin
-	if base.Path == "" { // so that JoinPath keeps escapes
-		base.Path = "/"
-	}
-	at := base.JoinPath(append([]string{"admin", "v2"}, c.path...)...)
+	at := conn.Join(c.admin, append([]string{"admin", "v2"}, c.path...)...)
 	if c.partitioned {
 		at = at.JoinPath("partitioned-stats")
 		at.RawQuery = "perPartition=false"
 	} else {
 		at = at.JoinPath("stats")
 	}
-	s := &source{client: client, unfollowing: client.Unfollowing(), at: at, config: c, method: c.method()}
-	s.key = strings.Join([]string{"pulsar", at.Redacted(), c.auth.Digest(), s.method, conn.OptionsKey(env.HTTP)}, " ")
-	return s, nil
+	s := &source{client: client.Unfollowing(), at: at, config: c, method: c.method()}
+	return &conn.BatchSource[map[string]subscription]{
+		Ask: s.ask, Read: s.read, Server: at.Host, Release: client.Close,
+		Key: strings.Join([]string{"pulsar", at.Redacted(), c.auth.Digest(), s.method, conn.OptionsKey(env.HTTP)}, " "),
+	}, nil
 }
 
 // method is how Pulsar calls the way of authentication, or empty.

@@ -1,7 +1,6 @@
 package pulsar
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,11 +16,7 @@ import (
 )
 
 func metadata(address string, more ...string) map[string]string {
-	m := map[string]string{"adminURL": address, "topic": "persistent://shop/orders/new", "subscription": "packers", "msgBacklogThreshold": "5"}
-	for i := 0; i+1 < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"adminURL": address, "topic": "persistent://shop/orders/new", "subscription": "packers", "msgBacklogThreshold": "5"}, more...)
 }
 
 func stats(n float64) string {
@@ -51,16 +46,7 @@ func TestConformance(t *testing.T) {
 
 func open(t testing.TB, v param.Values, p scaler.Pool) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, v).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: p})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), v, scaler.Env{Pool: p})
 }
 
 // serve answers everything alike, and keeps what was asked last.
@@ -146,10 +132,7 @@ func TestAnswers(t *testing.T) {
 
 func reasonIs(t *testing.T, err error, reason scaler.Reason, said string) {
 	t.Helper()
-	var known *scaler.Error
-	if !errors.As(err, &known) || known.Reason != reason || !strings.Contains(err.Error(), said) {
-		t.Errorf("got %v; expected %s with %q", err, reason, said)
-	}
+	scalertest.Refused(t, err, reason, said)
 }
 
 // TestSentOn: a broker that does not serve the topic sends the request to the
@@ -278,10 +261,8 @@ func BenchmarkTriggers(b *testing.B) {
 		list[i] = fmt.Sprintf(`"s%d": {"msgBacklog": 3}`, i)
 	}
 	address, _ := serve(b, http.StatusOK, nil, `{"subscriptions": {`+strings.Join(list, ",")+`}}`)
-	count, p := scalertest.NewCounter(b, strings.TrimPrefix(address, "http://")), pool.New()
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, param.Values{Metadata: metadata("http://"+count.Addr, "subscription", fmt.Sprint("s", i))}, p)
-	}
-	count.Bench(b, sources)
+	p := pool.New()
+	scalertest.BenchTriggers(b, address, func(addr string, i int) scaler.Source {
+		return open(b, param.Values{Metadata: metadata("http://"+addr, "subscription", fmt.Sprint("s", i))}, p)
+	})
 }

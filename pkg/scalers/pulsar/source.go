@@ -14,55 +14,29 @@ import (
 // mostHops is how often a request is sent on from broker to broker.
 const mostHops = 3
 
-// source is one trigger. It owns its share of the client.
+// source is one trigger.
 type source struct {
-	client      *conn.HTTPClient
-	unfollowing *conn.HTTPClient // the same, see follow
-	at          *url.URL
-	config      *config
-	method      string
-	key         string
+	client *conn.HTTPClient // it follows no redirect, see follow
+	at     *url.URL
+	config *config
+	method string
 }
 
-var (
-	_ scaler.Batcher = (*source)(nil)
-	_ scaler.Hosted  = (*source)(nil)
-)
-
-// Host implements scaler.Hosted.
-func (s *source) Host() string { return s.at.Host }
-
-// BatchKey implements scaler.Batcher.
-func (s *source) BatchKey() string { return s.key }
-
-// Close implements scaler.Source.
-func (s *source) Close() error { return s.client.Close() }
-
-// Measure implements scaler.Source.
-func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
-	r := s.MeasureAll(ctx, []scaler.Source{s})[0]
-	return r.Reading, r.Err
+func (s *source) doing() string {
+	return fmt.Sprintf("reading statistics of topic %q at %s", s.config.topic, s.at.Host)
 }
 
-// MeasureAll implements scaler.Batcher: one answer tells all subscriptions.
-func (s *source) MeasureAll(ctx context.Context, sources []scaler.Source) []scaler.Result {
-	out := make([]scaler.Result, len(sources))
-	doing := fmt.Sprintf("reading statistics of topic %q at %s", s.config.topic, s.at.Host)
-	got, err := s.ask(ctx, doing)
-	for i, other := range sources {
-		name := other.(*source).config.subscription
-		switch of, ok := got[name]; {
-		case err != nil:
-			out[i].Err = err
-		case !ok:
-			out[i].Err = scaler.Missing(fmt.Errorf("the topic has no subscription %q", name), "%s", doing)
-		case of.Backlog == nil || *of.Backlog < 0:
-			out[i].Err = scaler.BadAnswer(fmt.Errorf("the answer does not say the backlog of subscription %q", name), "%s", doing)
-		default:
-			out[i].Reading = scaler.Reading{Value: float64(*of.Backlog)}
-		}
+// read is the backlog of the trigger's subscription.
+func (s *source) read(_ context.Context, topic map[string]subscription) (scaler.Reading, error) {
+	name := s.config.subscription
+	switch of, ok := topic[name]; {
+	case !ok:
+		return scaler.Reading{}, scaler.Missing(fmt.Errorf("the topic has no subscription %q", name), "%s", s.doing())
+	case of.Backlog == nil || *of.Backlog < 0:
+		return scaler.Reading{}, scaler.BadAnswer(fmt.Errorf("the answer does not say the backlog of subscription %q", name), "%s", s.doing())
+	default:
+		return scaler.Reading{Value: float64(*of.Backlog)}, nil
 	}
-	return out
 }
 
 // subscription is one of a topic's:
@@ -72,14 +46,14 @@ type subscription struct {
 }
 
 // ask reads the topic's statistics by the names of its subscriptions.
-func (s *source) ask(ctx context.Context, doing string) (map[string]subscription, error) {
-	at := s.at
+func (s *source) ask(ctx context.Context) (map[string]subscription, error) {
+	at, doing := s.at, s.doing()
 	for hop := 0; ; hop++ {
 		req := conn.NewGet(at, http.Header{"Accept": {"application/json"}})
 		if s.method != "" {
 			req.Header.Set("X-Pulsar-Auth-Method-Name", s.method)
 		}
-		got, err := s.unfollowing.Do(ctx, req, doing)
+		got, err := s.client.Do(ctx, req, doing)
 		if err != nil {
 			return nil, err
 		}

@@ -265,7 +265,7 @@ func (s *httpSource) get(ctx context.Context, pattern string, page int, pageSize
 		"page": {strconv.Itoa(page)}, "page_size": {strconv.FormatInt(pageSize, 10)},
 		"name": {pattern}, "use_regex": {"true"}, "columns": {columns},
 	}.Encode()
-	req := &http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: http.Header{"Accept": {"application/json"}}}
+	req := conn.NewGet(u, http.Header{"Accept": {"application/json"}})
 	if s.config.resource == "" && (at.user != "" || !at.password.IsZero()) {
 		req.SetBasicAuth(at.user, at.password.Reveal())
 	}

@@ -2,7 +2,6 @@ package rabbitmq
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -16,6 +15,7 @@ import (
 	"github.com/kedago/keda/internal/pool"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 )
 
 // newCounter passes requests on to a server and counts them.
@@ -42,23 +42,23 @@ func TestProblems(t *testing.T) {
 		"right":                  {metadata: amqp},
 		"nothing":                {want: []string{"error metadata.queueName"}},
 		"no host":                {metadata: map[string]string{"queueName": "q"}, want: []string{"error metadata.host"}},
-		"no scheme":              {metadata: with(amqp, "host", "rabbitmq:5672"), want: []string{"error metadata.host"}},
-		"another scheme":         {metadata: with(amqp, "host", "kafka://rabbitmq"), want: []string{"error metadata.host"}},
-		"protocol against it":    {metadata: with(amqp, "protocol", "http"), want: []string{"error metadata.host"}},
-		"rate by AMQP":           {metadata: with(amqp, "mode", "MessageRate", "value", "1"), want: []string{"error metadata.mode"}},
-		"regex by AMQP":          {metadata: with(amqp, "useRegex", "true"), want: []string{"error metadata.useRegex"}},
-		"unacked by AMQP":        {metadata: with(amqp, "includeUnacked", "true"), want: []string{"error metadata.includeUnacked"}},
-		"mode without value":     {metadata: with(web, "mode", "MessageRate"), want: []string{"error metadata.value"}},
-		"unknown mode":           {metadata: with(web, "mode", "Length"), want: []string{"error metadata.mode"}},
-		"value and length":       {metadata: with(web, "value", "1", "queueLength", "2"), want: []string{"error metadata.queueLength"}},
-		"value 0":                {metadata: with(web, "value", "0"), want: []string{"error metadata.value"}},
-		"page too large":         {metadata: with(web, "pageSize", "501"), want: []string{"error metadata.pageSize"}},
+		"no scheme":              {metadata: scalertest.With(amqp, "host", "rabbitmq:5672"), want: []string{"error metadata.host"}},
+		"another scheme":         {metadata: scalertest.With(amqp, "host", "kafka://rabbitmq"), want: []string{"error metadata.host"}},
+		"protocol against it":    {metadata: scalertest.With(amqp, "protocol", "http"), want: []string{"error metadata.host"}},
+		"rate by AMQP":           {metadata: scalertest.With(amqp, "mode", "MessageRate", "value", "1"), want: []string{"error metadata.mode"}},
+		"regex by AMQP":          {metadata: scalertest.With(amqp, "useRegex", "true"), want: []string{"error metadata.useRegex"}},
+		"unacked by AMQP":        {metadata: scalertest.With(amqp, "includeUnacked", "true"), want: []string{"error metadata.includeUnacked"}},
+		"mode without value":     {metadata: scalertest.With(web, "mode", "MessageRate"), want: []string{"error metadata.value"}},
+		"unknown mode":           {metadata: scalertest.With(web, "mode", "Length"), want: []string{"error metadata.mode"}},
+		"value and length":       {metadata: scalertest.With(web, "value", "1", "queueLength", "2"), want: []string{"error metadata.queueLength"}},
+		"value 0":                {metadata: scalertest.With(web, "value", "0"), want: []string{"error metadata.value"}},
+		"page too large":         {metadata: scalertest.With(web, "pageSize", "501"), want: []string{"error metadata.pageSize"}},
 		"identity":               {metadata: web, auth: map[string]string{"workloadIdentityResource": "https://management.azure.com"}, want: []string{"error authenticationRef.workloadIdentityResource"}},
 		"certificate alone":      {metadata: web, auth: map[string]string{"cert": "c"}, want: []string{"error authenticationRef"}},
 		"an API that is AMQP":    {metadata: map[string]string{"apiHost": "amqp://r", "queueName": "q"}, want: []string{"error metadata.apiHost"}},
 		"first API":              {metadata: first, env: map[string]string{"RABBIT": "amqp://u:p@r:5672/v"}, first: true},
 		"first API, no variable": {metadata: first, first: true, want: []string{"error metadata.host"}},
-		"a mistyped name":        {metadata: with(web, "queuename", "x"), want: []string{"warning metadata.queuename"}},
+		"a mistyped name":        {metadata: scalertest.With(web, "queuename", "x"), want: []string{"warning metadata.queuename"}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestEndpoint(t *testing.T) {
 func TestTarget(t *testing.T) {
 	for want, more := range map[float64][]string{20: nil, 5: {"queueLength", "5"}, 7.5: {"mode", "QueueLength", "value", "7.5"}} {
 		c := Kinds()[0].New()
-		if err := scaler.Decode(c, param.Values{Metadata: with(map[string]string{"host": "http://r", "queueName": "q"}, more...)}).Err(); err != nil {
+		if err := scaler.Decode(c, param.Values{Metadata: scalertest.With(map[string]string{"host": "http://r", "queueName": "q"}, more...)}).Err(); err != nil {
 			t.Fatal(err)
 		}
 		if got, activation := scaler.TargetOf(c); got != want || activation != 0 {
@@ -176,11 +176,7 @@ func TestAnswers(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(tc.status)
-				_, _ = io.WriteString(w, tc.body)
-			}))
-			defer s.Close()
+			s := scalertest.Serve(t, tc.status, tc.body)
 			r, err := open(t, pool.New(), map[string]string{"host": s.URL, "queueName": "q"}, nil).Measure(t.Context())
 			if tc.want == "" {
 				if err != nil || r.Value != 3 {

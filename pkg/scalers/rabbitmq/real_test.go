@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,29 +23,9 @@ const (
 	password = "the-password"
 )
 
-func with(m map[string]string, more ...string) map[string]string {
-	out := map[string]string{}
-	for k, v := range m {
-		out[k] = v
-	}
-	for i := 0; i < len(more); i += 2 {
-		out[more[i]] = more[i+1]
-	}
-	return out
-}
-
 func open(t testing.TB, p scaler.Pool, metadata, auth map[string]string) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: p, Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: metadata, Auth: auth}, scaler.Env{Pool: p, Now: time.Now})
 }
 
 func allow(t testing.TB, s *rabbitmqserver.Server, pass string) {
@@ -103,10 +82,8 @@ var login = map[string]string{"username": user, "password": password}
 
 func refused(t *testing.T, s scaler.Source, want scaler.Reason, mention string) {
 	t.Helper()
-	r, err := s.Measure(t.Context())
-	if err == nil || scaler.ReasonOf(err) != want || !strings.Contains(err.Error(), mention) || strings.Contains(err.Error(), password) {
-		t.Errorf("got %+v, %v; want %s mentioning %q", r, err, want, mention)
-	}
+	_, err := s.Measure(t.Context())
+	scalertest.Refused(t, err, want, mention, password)
 }
 
 func byAMQP(t *testing.T, s *rabbitmqserver.Server) {
@@ -121,7 +98,7 @@ func byAMQP(t *testing.T, s *rabbitmqserver.Server) {
 	if host := src.(scaler.Hosted).Host(); host != s.AMQP {
 		t.Errorf("host %q", host)
 	}
-	refused(t, open(t, p, with(at, "queueName", "absent"), nil), scaler.ReasonMissing, "absent")
+	refused(t, open(t, p, scalertest.With(at, "queueName", "absent"), nil), scaler.ReasonMissing, "absent")
 	// The channel of the absent queue is closed, that of the others is not.
 	if r, err := src.Measure(t.Context()); err != nil || r.Value != 4 {
 		t.Errorf("after a queue that is missing: %+v, %v", r, err)
@@ -129,12 +106,12 @@ func byAMQP(t *testing.T, s *rabbitmqserver.Server) {
 	if n := p.Len()["rabbitmq"]; n != 1 {
 		t.Errorf("%d connections, want 1", n)
 	}
-	refused(t, open(t, p, with(at, "vhostName", "absent"), nil), scaler.ReasonMissing, "absent")
+	refused(t, open(t, p, scalertest.With(at, "vhostName", "absent"), nil), scaler.ReasonMissing, "absent")
 	s.API(t, http.MethodPut, "/api/vhosts/closed", map[string]string{})
-	refused(t, open(t, p, with(at, "vhostName", "closed"), nil), scaler.ReasonDenied, "closed")
-	refused(t, open(t, p, with(at, "host", "amqp://"+s.AMQP), map[string]string{"username": user, "password": "wrong-one"}), scaler.ReasonDenied, s.AMQP)
-	refused(t, open(t, p, with(at, "host", "amqp://"+s.HTTP), login), scaler.ReasonUnreachable, s.HTTP)
-	refused(t, open(t, p, with(at, "host", "amqp://127.0.0.1:1"), login), scaler.ReasonUnreachable, "127.0.0.1:1")
+	refused(t, open(t, p, scalertest.With(at, "vhostName", "closed"), nil), scaler.ReasonDenied, "closed")
+	refused(t, open(t, p, scalertest.With(at, "host", "amqp://"+s.AMQP), map[string]string{"username": user, "password": "wrong-one"}), scaler.ReasonDenied, s.AMQP)
+	refused(t, open(t, p, scalertest.With(at, "host", "amqp://"+s.HTTP), login), scaler.ReasonUnreachable, s.HTTP)
+	refused(t, open(t, p, scalertest.With(at, "host", "amqp://127.0.0.1:1"), login), scaler.ReasonUnreachable, "127.0.0.1:1")
 
 	// The server ends the connection; the next poll makes another.
 	before := src.(*amqpSource).conn.current
@@ -153,17 +130,17 @@ func overTLS(t *testing.T, s *rabbitmqserver.Server, ca conntest.Authority) {
 	s.Declare(t, "secured")
 	s.Set(t, "secured", 2)
 	client := ca.Issue(t, "client")
-	full := with(login, "ca", ca.PEM, "cert", client.Cert, "key", client.Key)
+	full := scalertest.With(login, "ca", ca.PEM, "cert", client.Cert, "key", client.Key)
 	at := map[string]string{"host": "amqps://" + s.AMQPS, "queueName": "secured"}
 	if r, err := open(t, pool.New(), at, full).Measure(t.Context()); err != nil || r.Value != 2 {
 		t.Errorf("got %+v, %v", r, err)
 	}
-	switched := with(at, "host", "amqp://"+s.AMQPS, "tls", "enable")
+	switched := scalertest.With(at, "host", "amqp://"+s.AMQPS, "tls", "enable")
 	if r, err := open(t, pool.New(), switched, full).Measure(t.Context()); err != nil || r.Value != 2 {
 		t.Errorf("with tls: enable got %+v, %v", r, err)
 	}
-	refused(t, open(t, pool.New(), at, with(login, "cert", client.Cert, "key", client.Key)), scaler.ReasonMisconfigured, "certificate")
-	if r, err := open(t, pool.New(), at, with(login, "ca", ca.PEM)).Measure(t.Context()); err == nil {
+	refused(t, open(t, pool.New(), at, scalertest.With(login, "cert", client.Cert, "key", client.Key)), scaler.ReasonMisconfigured, "certificate")
+	if r, err := open(t, pool.New(), at, scalertest.With(login, "ca", ca.PEM)).Measure(t.Context()); err == nil {
 		t.Errorf("without a client certificate got %+v", r)
 	}
 	// With a certificate and no user the server has to know EXTERNAL, which this one does not.
@@ -181,15 +158,15 @@ func byHTTP(t *testing.T, s *rabbitmqserver.Server) {
 		want     float64
 	}{
 		"sum":             {at, 9},
-		"average":         {with(at, "operation", "avg"), 4.5},
-		"maximum":         {with(at, "operation", "max"), 6},
-		"pages of one":    {with(at, "pageSize", "1", "queueName", "^re"), 19},
-		"unanchored":      {with(at, "queueName", "thre"), 10},
-		"nothing matches": {with(at, "queueName", "^nothing"), 0},
-		"a dot is a dot":  {with(at, "queueName", "re.one", "useRegex", "false"), 3},
-		"a plus":          {with(at, "queueName", "re+three", "useRegex", "false"), 10},
-		"virtual host":    {with(at, "vhostName", "/"), 9},
-		"in the path":     {with(at, "host", "http://"+user+":"+password+"@"+s.HTTP+"/%2F"), 9},
+		"average":         {scalertest.With(at, "operation", "avg"), 4.5},
+		"maximum":         {scalertest.With(at, "operation", "max"), 6},
+		"pages of one":    {scalertest.With(at, "pageSize", "1", "queueName", "^re"), 19},
+		"unanchored":      {scalertest.With(at, "queueName", "thre"), 10},
+		"nothing matches": {scalertest.With(at, "queueName", "^nothing"), 0},
+		"a dot is a dot":  {scalertest.With(at, "queueName", "re.one", "useRegex", "false"), 3},
+		"a plus":          {scalertest.With(at, "queueName", "re+three", "useRegex", "false"), 10},
+		"virtual host":    {scalertest.With(at, "vhostName", "/"), 9},
+		"in the path":     {scalertest.With(at, "host", "http://"+user+":"+password+"@"+s.HTTP+"/%2F"), 9},
 		"first API":       {map[string]string{"apiHost": "http://" + user + ":" + password + "@" + s.HTTP, "queueName": "re.one", "includeUnacked": "true"}, 3},
 	}
 	for name, tc := range tests {
@@ -199,11 +176,11 @@ func byHTTP(t *testing.T, s *rabbitmqserver.Server) {
 			}
 		})
 	}
-	refused(t, open(t, pool.New(), with(at, "useRegex", "false", "queueName", "re.none"), nil), scaler.ReasonMissing, "re.none")
-	refused(t, open(t, pool.New(), with(at, "vhostName", "absent"), nil), scaler.ReasonMissing, "absent")
-	refused(t, open(t, pool.New(), with(at, "host", "http://"+s.HTTP+"/"), map[string]string{"username": user, "password": "wrong-one"}), scaler.ReasonDenied, "401")
-	refused(t, open(t, pool.New(), with(at, "host", "http://"+s.HTTP+"/"), nil), scaler.ReasonDenied, "401")
-	refused(t, open(t, pool.New(), with(at, "queueName", "("), nil), scaler.ReasonMisconfigured, "regular expression")
+	refused(t, open(t, pool.New(), scalertest.With(at, "useRegex", "false", "queueName", "re.none"), nil), scaler.ReasonMissing, "re.none")
+	refused(t, open(t, pool.New(), scalertest.With(at, "vhostName", "absent"), nil), scaler.ReasonMissing, "absent")
+	refused(t, open(t, pool.New(), scalertest.With(at, "host", "http://"+s.HTTP+"/"), map[string]string{"username": user, "password": "wrong-one"}), scaler.ReasonDenied, "401")
+	refused(t, open(t, pool.New(), scalertest.With(at, "host", "http://"+s.HTTP+"/"), nil), scaler.ReasonDenied, "401")
+	refused(t, open(t, pool.New(), scalertest.With(at, "queueName", "("), nil), scaler.ReasonMisconfigured, "regular expression")
 }
 
 // modes checks unacknowledged messages and rates.
@@ -220,7 +197,7 @@ func modes(t *testing.T, s *rabbitmqserver.Server) {
 		return r
 	}
 	for _, mode := range []string{modeRatio, modeTime} {
-		if r := value(with(at, "mode", mode, "activationValue", "2")); r.Active == nil || !*r.Active || r.Value != 2 {
+		if r := value(scalertest.With(at, "mode", mode, "activationValue", "2")); r.Active == nil || !*r.Active || r.Value != 2 {
 			t.Errorf("%s while nothing is delivered: %+v", mode, r)
 		}
 	}
@@ -233,7 +210,7 @@ func modes(t *testing.T, s *rabbitmqserver.Server) {
 	s.Await(t, "held", func(q rabbitmqserver.Queue) bool { return q.Unacked == 2 && q.Ready == 3 })
 	for want, metadata := range map[float64]map[string]string{
 		5: at,
-		3: with(at, "excludeUnacknowledged", "true"),
+		3: scalertest.With(at, "excludeUnacknowledged", "true"),
 	} {
 		if r := value(metadata); r.Value != want {
 			t.Errorf("%v: got %+v, want %v", metadata, r, want)
@@ -264,7 +241,7 @@ func rates(t *testing.T, s *rabbitmqserver.Server, at map[string]string, value f
 		if _, _, err := ch.Get("held", true); err != nil {
 			t.Fatal(err)
 		}
-		in, out := value(with(at, "mode", "MessageRate")), value(with(at, "mode", "DeliverGetRate"))
+		in, out := value(scalertest.With(at, "mode", "MessageRate")), value(scalertest.With(at, "mode", "DeliverGetRate"))
 		if in.ActivationValue == nil || *in.ActivationValue < 4 {
 			t.Fatalf("the backlog does not count for activation: %+v", in)
 		}

@@ -15,20 +15,13 @@ import (
 	"github.com/kedago/keda/internal/pool"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 	rabbitmqserver "github.com/kedago/keda/test/servers/rabbitmq"
 )
 
 func openAs(t *testing.T, env scaler.Env, metadata, auth map[string]string) (scaler.Source, error) {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), env)
-	if err == nil {
-		t.Cleanup(func() { _ = s.Close() })
-	}
-	return s, err
+	return scalertest.TryOpen(t, Kinds()[0].New(), param.Values{Metadata: metadata, Auth: auth}, env)
 }
 
 // asAzure is an environment with the operator's workload identity.

@@ -29,9 +29,8 @@ func BenchmarkTriggers(b *testing.B) {
 	}
 	run := func(name string, way func(i int) int) {
 		b.Run(name, func(b *testing.B) {
-			count, env := scalertest.NewCounter(b, s.Addr), newEnv()
-			sources := make([]scaler.Source, 100)
-			for i := range sources {
+			env := newEnv()
+			scalertest.BenchTriggers(b, s.Addr, func(addr string, i int) scaler.Source {
 				w, key := ways[way(i)], fmt.Sprintf("%s %d", name, i)
 				var command []any
 				for _, word := range strings.Fields(w.make) {
@@ -41,9 +40,8 @@ func BenchmarkTriggers(b *testing.B) {
 					command = append(command, word)
 				}
 				s.Do(b, command...)
-				sources[i] = open(b, env, w.kind, over(w.metadata(key), map[string]string{"address": count.Addr}), nil)
-			}
-			count.Bench(b, sources)
+				return open(b, env, w.kind, over(w.metadata(key), map[string]string{"address": addr}), nil)
+			})
 		})
 	}
 	for i, w := range ways {

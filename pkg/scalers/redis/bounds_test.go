@@ -9,9 +9,9 @@ import (
 	"testing/iotest"
 	"time"
 
-	"github.com/kedago/keda/internal/pool"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 )
 
 // said is a connection whose server says something.
@@ -105,16 +105,8 @@ func TestServerAnnouncesTooMuch(t *testing.T) {
 			}()
 		}
 	}()
-	config := kindOf(t, "redis").New()
-	ps := scaler.Decode(config, param.Values{Metadata: map[string]string{"address": l.Addr().String(), "listName": "l", "listLength": "5"}})
-	if err := ps.Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := config.Open(t.Context(), scaler.Env{Pool: pool.New(), Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = s.Close() }()
+	v := param.Values{Metadata: map[string]string{"address": l.Addr().String(), "listName": "l", "listLength": "5"}}
+	s := scalertest.Open(t, kindOf(t, "redis").New(), v, scaler.Env{Now: time.Now})
 	if r, err := s.Measure(t.Context()); scaler.ReasonOf(err) != scaler.ReasonBadAnswer || !strings.Contains(err.Error(), "too large") {
 		t.Errorf("measured %+v, %v; want BadAnswer", r, err)
 	}

@@ -156,11 +156,5 @@ func TestConformance(t *testing.T) {
 
 func kindOf(t testing.TB, name string) scaler.Kind {
 	t.Helper()
-	for _, k := range Kinds() {
-		if k.Name == name {
-			return k
-		}
-	}
-	t.Fatalf("there is no kind %s", name)
-	return scaler.Kind{}
+	return scalertest.Kind(t, Kinds(), name)
 }

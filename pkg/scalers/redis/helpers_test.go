@@ -13,6 +13,7 @@ import (
 	"github.com/kedago/keda/internal/pool"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 )
 
 func (c *listConfig) at() topology    { return c.server.topology }
@@ -45,16 +46,7 @@ func newEnv() scaler.Env {
 // open decodes and opens a trigger, which must be right.
 func open(t testing.TB, env scaler.Env, kind string, metadata, auth map[string]string) scaler.Source {
 	t.Helper()
-	c := kindOf(t, kind).New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: auth}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(context.Background(), env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, kindOf(t, kind).New(), param.Values{Metadata: metadata, Auth: auth}, env)
 }
 
 func measure(s scaler.Source) (scaler.Reading, error) {

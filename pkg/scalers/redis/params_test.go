@@ -8,15 +8,12 @@ import (
 
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 )
 
 // pairs makes metadata, name after name and value.
 func pairs(of ...string) map[string]string {
-	m := map[string]string{}
-	for i := 0; i < len(of); i += 2 {
-		m[of[i]] = of[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{}, of...)
 }
 
 func TestProblems(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
 	"github.com/kedago/keda/pkg/scaler/scalertest"
@@ -13,10 +14,10 @@ import (
 
 // TestRealGrid measures a Selenium Grid: its queue, its slots and its refusal.
 func TestRealGrid(t *testing.T) {
-	grid := selenium.Start(t, 2, `{"browserName": "chrome", "platformName": "linux", "se:downloadsEnabled": true}`)
+	hub := selenium.Start(t, 2, `{"browserName": "chrome", "platformName": "linux", "se:downloadsEnabled": true}`)
 	trigger := func(password string, more ...string) scaler.Source {
 		return open(t, param.Values{
-			Metadata: metadata("http://"+grid.Addr+"/graphql", more...),
+			Metadata: metadata("http://"+hub.Addr+"/graphql", more...),
 			Auth:     map[string]string{"username": selenium.User, "password": password},
 		}, &scalertest.Pool{})
 	}
@@ -25,7 +26,7 @@ func TestRealGrid(t *testing.T) {
 		t.Fatalf("measured %v, %v of an empty queue; expected 0", r.Value, err)
 	}
 	for range 3 {
-		grid.Wait(t, `{"browserName": "firefox", "platformName": "linux", "se:downloadsEnabled": true}`)
+		hub.Wait(t, `{"browserName": "firefox", "platformName": "linux", "se:downloadsEnabled": true}`)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -50,7 +51,7 @@ func TestRealGrid(t *testing.T) {
 			t.Errorf("%s: measured %v, %v; expected 0", name, r.Value, err)
 		}
 	}
-	g, err := firefox.(*source).ask(t.Context())
+	g, err := firefox.(*conn.BatchSource[grid]).Ask(t.Context())
 	if err != nil || len(g.nodes) != 1 || !g.nodes[0].up || g.nodes[0].free != 2 || len(g.nodes[0].slots) != 1 || g.nodes[0].slots[0].N != 2 ||
 		g.nodes[0].slots[0].Offer["browserName"] != "chrome" {
 		t.Errorf("the Grid is read as %+v, %v; expected a node with 2 free slots for chrome", g, err)

@@ -176,6 +176,8 @@ func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 	if authorization != "" {
 		s.header.Set("Authorization", authorization)
 	}
-	s.key = strings.Join([]string{"selenium-grid", c.at.Redacted(), conn.Digest(c.at.String(), authorization, c.tls.Digest()), conn.OptionsKey(env.HTTP)}, " ")
-	return s, nil
+	return &conn.BatchSource[grid]{
+		Ask: s.ask, Read: s.read, Server: c.at.Host, Release: client.Close,
+		Key: strings.Join([]string{"selenium-grid", c.at.Redacted(), conn.Digest(c.at.String(), authorization, c.tls.Digest()), conn.OptionsKey(env.HTTP)}, " "),
+	}, nil
 }

@@ -2,7 +2,6 @@ package seleniumgrid
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,11 +16,7 @@ import (
 )
 
 func metadata(address string, more ...string) map[string]string {
-	m := map[string]string{"url": address, "browserName": "chrome", "platformName": "linux"}
-	for i := 0; i+1 < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"url": address, "browserName": "chrome", "platformName": "linux"}, more...)
 }
 
 // state writes the answer of a Grid with these nodes and requests.
@@ -74,25 +69,12 @@ func TestConformance(t *testing.T) {
 
 func open(t testing.TB, v param.Values, p scaler.Pool) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, v).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: p})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), v, scaler.Env{Pool: p})
 }
 
 func serve(t testing.TB, status int, answer string) string {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, answer)
-	}))
-	t.Cleanup(server.Close)
+	server := scalertest.Serve(t, status, answer)
 	return server.URL + "/graphql"
 }
 
@@ -205,11 +187,8 @@ func TestAnswers(t *testing.T) {
 		"at rest":       {502, `password-of-keda`, scaler.ReasonUnreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := open(t, param.Values{Metadata: metadata(serve(t, c.status, c.answer))}, &scalertest.Pool{}).Measure(t.Context())
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || strings.Contains(err.Error(), "password-of-keda") {
-				t.Errorf("measured %v, %v; expected %s", r.Value, err, c.reason)
-			}
+			_, err := open(t, param.Values{Metadata: metadata(serve(t, c.status, c.answer))}, &scalertest.Pool{}).Measure(t.Context())
+			scalertest.Refused(t, err, c.reason, "", "password-of-keda")
 		})
 	}
 }
@@ -273,10 +252,8 @@ func TestParameters(t *testing.T) {
 // BenchmarkTriggers polls 100 triggers of one Grid.
 func BenchmarkTriggers(b *testing.B) {
 	at := serve(b, http.StatusOK, state(aNode("UP", 4, 4, 2, chrome), chrome, chrome))
-	count, p := scalertest.NewCounter(b, strings.TrimSuffix(strings.TrimPrefix(at, "http://"), "/graphql")), pool.New()
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, param.Values{Metadata: metadata("http://"+count.Addr+"/graphql", "browserVersion", fmt.Sprint(i))}, p)
-	}
-	count.Bench(b, sources)
+	p := pool.New()
+	scalertest.BenchTriggers(b, strings.TrimSuffix(strings.TrimPrefix(at, "http://"), "/graphql"), func(addr string, i int) scaler.Source {
+		return open(b, param.Values{Metadata: metadata("http://"+addr+"/graphql", "browserVersion", fmt.Sprint(i))}, p)
+	})
 }

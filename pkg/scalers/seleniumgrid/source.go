@@ -16,47 +16,17 @@ import (
 // https://www.selenium.dev/documentation/grid/advanced_features/graphql_support/
 const query = "{ nodesInfo { nodes { status, sessionCount, maxSession, stereotypes, sessions { slot { stereotype } } } }, sessionsInfo { sessionQueueRequests } }"
 
-// source is one trigger. It owns its share of the client.
+// source is one trigger.
 type source struct {
 	client *conn.HTTPClient
 	at     *url.URL
 	header http.Header
 	nodes  nodes
-	key    string
 }
 
-var (
-	_ scaler.Batcher = (*source)(nil)
-	_ scaler.Hosted  = (*source)(nil)
-)
-
-// Host implements scaler.Hosted.
-func (s *source) Host() string { return s.at.Host }
-
-// BatchKey implements scaler.Batcher.
-func (s *source) BatchKey() string { return s.key }
-
-// Close implements scaler.Source.
-func (s *source) Close() error { return s.client.Close() }
-
-// Measure implements scaler.Source.
-func (s *source) Measure(ctx context.Context) (scaler.Reading, error) {
-	r := s.MeasureAll(ctx, []scaler.Source{s})[0]
-	return r.Reading, r.Err
-}
-
-// MeasureAll implements scaler.Batcher: one answer tells all triggers.
-func (s *source) MeasureAll(ctx context.Context, sources []scaler.Source) []scaler.Result {
-	out := make([]scaler.Result, len(sources))
-	g, err := s.ask(ctx)
-	for i, other := range sources {
-		if err != nil {
-			out[i].Err = err
-			continue
-		}
-		out[i].Reading = scaler.Reading{Value: float64(other.(*source).nodes.needed(g))}
-	}
-	return out
+// read counts what the trigger's nodes are needed for.
+func (s *source) read(_ context.Context, g grid) (scaler.Reading, error) {
+	return scaler.Reading{Value: float64(s.nodes.needed(g))}, nil
 }
 
 // grid is a Grid's state.
@@ -133,7 +103,11 @@ func (s *source) ask(ctx context.Context) (grid, error) {
 			} `json:"sessionsInfo"`
 		} `json:"data"`
 	}
-	if err := s.client.PostJSON(ctx, s.at, s.header, map[string]string{"query": query}, &answer, doing); err != nil {
+	req, err := conn.NewPostJSON(s.at, s.header, map[string]string{"query": query})
+	if err != nil {
+		return grid{}, scaler.Misconfigured(err, "%s", doing)
+	}
+	if err := s.client.AskJSON(ctx, req, conn.Refusals{}, &answer, doing); err != nil {
 		return grid{}, err
 	}
 	if len(answer.Errors) > 0 || answer.Data.Nodes == nil || answer.Data.Sessions == nil {

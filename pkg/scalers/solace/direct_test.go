@@ -15,11 +15,7 @@ import (
 )
 
 func directTrigger(at string, more ...string) map[string]string {
-	m := map[string]string{"solaceSempBaseURL": at, "messageVpn": "default", "clientNamePattern": "pricing", "aggregatedClientTxMsgRateTarget": "600"}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"solaceSempBaseURL": at, "messageVpn": "default", "clientNamePattern": "pricing", "aggregatedClientTxMsgRateTarget": "600"}, more...)
 }
 
 // answered is SEMP's answer with clients in it.

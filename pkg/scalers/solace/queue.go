@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -220,7 +219,7 @@ func (s *queueSource) get(ctx context.Context, base *url.URL, path, fields strin
 	}
 	u := *base
 	u.Path, u.RawPath, u.RawQuery = base.Path+plain, base.EscapedPath()+raw, "select="+fields
-	got, err := s.client.Do(ctx, &http.Request{Method: http.MethodGet, URL: &u, Host: u.Host, Header: s.header("application/json")}, doing)
+	got, err := s.client.Do(ctx, conn.NewGet(&u, s.header("application/json")), doing)
 	if err != nil {
 		return err
 	}

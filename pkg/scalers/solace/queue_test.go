@@ -2,7 +2,6 @@ package solace
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,11 +20,7 @@ import (
 var access1 = map[string]string{"username": "keda", "password": "password-of-keda"}
 
 func queueTrigger(at, name string, more ...string) map[string]string {
-	m := map[string]string{"solaceSempBaseURL": at, "messageVpn": "default", "queueName": name, "messageCountTarget": "5"}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"solaceSempBaseURL": at, "messageVpn": "default", "queueName": name, "messageCountTarget": "5"}, more...)
 }
 
 // semp answers for the queues of a message VPN.
@@ -103,25 +98,13 @@ func TestConformanceQueue(t *testing.T) {
 
 func openTrigger(t testing.TB, kind int, metadata map[string]string) scaler.Source {
 	t.Helper()
-	c := Kinds()[kind].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: access1}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[kind].New(), param.Values{Metadata: metadata, Auth: access1}, scaler.Env{})
 }
 
 func refused(t *testing.T, s scaler.Source, reason scaler.Reason, said string) {
 	t.Helper()
-	r, err := s.Measure(t.Context())
-	var known *scaler.Error
-	if !errors.As(err, &known) || known.Reason != reason || !strings.Contains(err.Error(), said) || strings.Contains(err.Error(), "secret") {
-		t.Errorf("got %+v, %v; expected %s with %q", r, err, reason, said)
-	}
+	_, err := s.Measure(t.Context())
+	scalertest.Refused(t, err, reason, said, "secret")
 }
 
 // TestRequests: what is asked, and that the broker that answered last is asked
@@ -263,12 +246,9 @@ func TestQueueChecks(t *testing.T) {
 // BenchmarkTriggers polls 100 queues of one broker.
 func BenchmarkTriggers(b *testing.B) {
 	s := &semp{queues: map[string]float64{}, state: "up"}
-	count := scalertest.NewCounter(b, strings.TrimPrefix(start(b, s).URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
+	scalertest.BenchTriggers(b, start(b, s).URL, func(addr string, i int) scaler.Source {
 		name := fmt.Sprint("queue-", i)
 		s.queues[name] = 1
-		sources[i] = openTrigger(b, 0, queueTrigger("http://"+count.Addr, name))
-	}
-	count.Bench(b, sources)
+		return openTrigger(b, 0, queueTrigger("http://"+addr, name))
+	})
 }

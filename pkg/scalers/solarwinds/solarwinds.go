@@ -102,9 +102,10 @@ func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 	}
 	return conn.NewHTTPSource(client, at.Host, func(ctx context.Context) (scaler.Reading, error) {
 		doing := fmt.Sprintf("reading the metric %s of SolarWinds at %s", c.name, at.Host)
+		refusals := conn.Refusals{NotFound: "expected a metric that exists, and the address of its data center"}
 		var got answer
-		if err := client.GetJSON(ctx, c.within(at, client.Now()), header, &got, doing); err != nil {
-			return scaler.Reading{}, explain(err)
+		if err := client.AskJSON(ctx, conn.NewGet(c.within(at, client.Now()), header), refusals, &got, doing); err != nil {
+			return scaler.Reading{}, err
 		}
 		return got.read(doing)
 	}), nil
@@ -123,15 +124,6 @@ func (c *config) within(at *url.URL, end time.Time) *url.URL {
 	}
 	out.RawQuery = q.Encode()
 	return &out
-}
-
-// explain tells what a 404 is about.
-func explain(err error) error {
-	var known *scaler.Error
-	if errors.As(err, &known) && known.Reason == scaler.ReasonMissing {
-		known.Err = fmt.Errorf("%w; expected a metric that exists, and the address of its data center", known.Err)
-	}
-	return err
 }
 
 // answer is a page of measurements:

@@ -2,13 +2,9 @@ package solarwinds
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
-	"strings"
 	"testing"
 	"time"
 
@@ -46,18 +42,9 @@ func TestConformance(t *testing.T) {
 
 func open(t testing.TB, address string, more map[string]string) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
 	m := metadata(address)
 	maps.Copy(m, more)
-	if err := scaler.Decode(c, param.Values{Metadata: m, Auth: map[string]string{"apiToken": token}}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: m, Auth: map[string]string{"apiToken": token}}, scaler.Env{})
 }
 
 // TestParameters: the span and the aggregation are checked, and a name can't
@@ -111,21 +98,12 @@ func TestAnswers(t *testing.T) {
 		"too often":       {status: 429, answer: `s3cret`, reason: scaler.ReasonUnreachable, said: "429"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(max(c.status, http.StatusOK))
-				_, _ = io.WriteString(w, c.answer)
-			}))
-			t.Cleanup(server.Close)
+			server := scalertest.Serve(t, c.status, c.answer)
 			r, err := open(t, server.URL, nil).Measure(context.Background())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value || r.Empty {
-					t.Errorf("measured %+v, %v; expected %v", r, err, c.value)
-				}
-				return
-			}
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "s3cret") {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said, "s3cret")
+			} else if err != nil || r.Value != c.value || r.Empty {
+				t.Errorf("measured %+v, %v; expected %v", r, err, c.value)
 			}
 		})
 	}
@@ -133,14 +111,8 @@ func TestAnswers(t *testing.T) {
 
 // BenchmarkTriggers polls 100 triggers with one server.
 func BenchmarkTriggers(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"groupings":[{"measurements":[{"value":3}]}]}`)
-	}))
-	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, "http://"+count.Addr, map[string]string{"metricName": fmt.Sprint("shop.orders.", i)})
-	}
-	count.Bench(b, sources)
+	s := scalertest.Serve(b, http.StatusOK, `{"groupings":[{"measurements":[{"value":3}]}]}`)
+	scalertest.BenchTriggers(b, s.URL, func(addr string, i int) scaler.Source {
+		return open(b, "http://"+addr, map[string]string{"metricName": fmt.Sprint("shop.orders.", i)})
+	})
 }

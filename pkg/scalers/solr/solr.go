@@ -87,24 +87,17 @@ func (c *config) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 	if err != nil {
 		return nil, err
 	}
-	server := *c.host
-	if server.Path == "" {
-		server.Path = "/"
-	}
-	at := server.JoinPath("solr", url.PathEscape(c.collection), "select")
+	at := conn.Join(c.host, "solr", url.PathEscape(c.collection), "select")
 	at.RawQuery = c.values.Encode()
 	header := http.Header{"Authorization": {conn.Basic(c.username, c.password)}}
 	return conn.NewHTTPSource(client, at.Host, func(ctx context.Context) (scaler.Reading, error) {
 		doing := "querying Solr at " + at.Host
-		body, err := client.Ask(ctx, conn.NewGet(at, header), conn.Refusals{
+		var got answer
+		err := client.AskJSON(ctx, conn.NewGet(at, header), conn.Refusals{
 			BadRequest: "it can't run the query; try the same by hand, it tells why",
 			NotFound:   fmt.Sprintf("there is no collection %q", c.collection),
-		}, doing)
+		}, &got, doing)
 		if err != nil {
-			return scaler.Reading{}, err
-		}
-		var got answer
-		if err := conn.DecodeJSON(body, &got, doing); err != nil {
 			return scaler.Reading{}, err
 		}
 		return got.read(doing)

@@ -2,12 +2,8 @@ package solr
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -17,12 +13,7 @@ import (
 )
 
 func metadata(address string, more ...string) map[string]string {
-	m := map[string]string{"host": address, "collection": "orders", "targetQueryValue": "5", "username": "keda"}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	maps.DeleteFunc(m, func(_, v string) bool { return v == "" })
-	return m
+	return scalertest.Given(map[string]string{"host": address, "collection": "orders", "targetQueryValue": "5", "username": "keda"}, more...)
 }
 
 func auth() map[string]string { return map[string]string{"password": "password-of-keda"} }
@@ -48,16 +39,7 @@ func TestConformance(t *testing.T) {
 
 func open(t testing.TB, address string) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, param.Values{Metadata: metadata(address), Auth: auth()}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), param.Values{Metadata: metadata(address), Auth: auth()}, scaler.Env{})
 }
 
 func TestAnswers(t *testing.T) {
@@ -83,21 +65,12 @@ func TestAnswers(t *testing.T) {
 		"overloaded":     {503, `{}`, 0, scaler.ReasonUnreachable, "503"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(c.status)
-				_, _ = io.WriteString(w, c.answer)
-			}))
-			t.Cleanup(server.Close)
+			server := scalertest.Serve(t, c.status, c.answer)
 			r, err := open(t, server.URL).Measure(context.Background())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value || !strings.Contains(r.Note, c.said) || (c.said == "") != (r.Note == "") {
-					t.Errorf("measured %+v, %v; expected %v and %q", r, err, c.value, c.said)
-				}
-				return
-			}
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said)
+			} else if err != nil || r.Value != c.value || !strings.Contains(r.Note, c.said) || (c.said == "") != (r.Note == "") {
+				t.Errorf("measured %+v, %v; expected %v and %q", r, err, c.value, c.said)
 			}
 		})
 	}
@@ -151,14 +124,8 @@ func TestChecks(t *testing.T) {
 
 // BenchmarkTriggers polls 100 triggers on one server.
 func BenchmarkTriggers(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"response": {"numFound": 3}}`)
-	}))
-	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, "http://"+count.Addr)
-	}
-	count.Bench(b, sources)
+	s := scalertest.Serve(b, http.StatusOK, `{"response": {"numFound": 3}}`)
+	scalertest.BenchTriggers(b, s.URL, func(addr string, _ int) scaler.Source {
+		return open(b, "http://"+addr)
+	})
 }

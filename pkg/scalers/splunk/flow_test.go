@@ -2,14 +2,12 @@ package splunk
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,11 +19,7 @@ import (
 const program = "data('orders.waiting').sum().publish()"
 
 func flowMetadata(more ...string) map[string]string {
-	m := map[string]string{"query": program, "duration": "10", "queryAggregator": "max", "targetValue": "5", "activationTargetValue": "1"}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"query": program, "duration": "10", "queryAggregator": "max", "targetValue": "5", "activationTargetValue": "1"}, more...)
 }
 
 // flowAt is the kind with the API at an address that the test tells.
@@ -48,15 +42,9 @@ func values(text string) string {
 }
 
 func TestFlowConformance(t *testing.T) {
-	var mu sync.Mutex // guards sent
-	var sent string
 	server := scalertest.NewNumbers(t,
 		func(r *http.Request) bool { return r.Header.Get("X-SF-Token") == "token-of-keda" },
-		func(w http.ResponseWriter, r *http.Request, n float64) {
-			raw, _ := io.ReadAll(r.Body)
-			mu.Lock()
-			sent = string(raw)
-			mu.Unlock()
+		func(w http.ResponseWriter, _ *http.Request, n float64) {
 			_, _ = io.WriteString(w, started+values(fmt.Sprintf(`{"tsId":"AAAA","value":%v}`, n))+ended)
 		})
 	address := server.Addr
@@ -68,7 +56,7 @@ func TestFlowConformance(t *testing.T) {
 			return f
 		},
 	})
-	asked := server.Asked()[0]
+	asked, sent := server.Asked()[0], server.Sent()[0]
 	if got := asked.Method + " " + asked.URL.Path + " " + asked.Header.Get("Content-Type"); got != "POST /v2/signalflow/execute text/plain" || sent != program {
 		t.Errorf("asked %s with %q", got, sent)
 	}
@@ -88,16 +76,7 @@ func TestRealm(t *testing.T) {
 
 func openFlow(t testing.TB, address string, more ...string) scaler.Source {
 	t.Helper()
-	c := flowAt(&address).New()
-	if err := scaler.Decode(c, param.Values{Metadata: flowMetadata(more...), Auth: map[string]string{"accessToken": "t", "realm": "us1"}}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, flowAt(&address).New(), param.Values{Metadata: flowMetadata(more...), Auth: map[string]string{"accessToken": "t", "realm": "us1"}}, scaler.Env{})
 }
 
 // TestFlowAnswers: all values of the stream make one number, and no stream
@@ -135,21 +114,12 @@ func TestFlowAnswers(t *testing.T) {
 		"overloaded":        {503, "s3cret", "max", 0, scaler.ReasonUnreachable, "503"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(c.status)
-				_, _ = io.WriteString(w, c.body)
-			}))
-			t.Cleanup(server.Close)
+			server := scalertest.Serve(t, c.status, c.body)
 			r, err := openFlow(t, strings.TrimPrefix(server.URL, "http://"), "queryAggregator", c.how).Measure(context.Background())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value {
-					t.Errorf("measured %+v, %v; expected %v", r, err, c.value)
-				}
-				return
-			}
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "s3cret") {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said, "s3cret")
+			} else if err != nil || r.Value != c.value {
+				t.Errorf("measured %+v, %v; expected %v", r, err, c.value)
 			}
 		})
 	}
@@ -201,14 +171,8 @@ func TestFlowTime(t *testing.T) {
 
 // BenchmarkFlowTriggers polls 100 triggers of one realm.
 func BenchmarkFlowTriggers(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, started+values(`{"tsId":"A","value":7}`)+ended)
-	}))
-	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = openFlow(b, count.Addr, "query", fmt.Sprintf("data('orders.%d').publish()", i))
-	}
-	count.Bench(b, sources)
+	s := scalertest.Serve(b, http.StatusOK, started+values(`{"tsId":"A","value":7}`)+ended)
+	scalertest.BenchTriggers(b, s.URL, func(addr string, i int) scaler.Source {
+		return openFlow(b, addr, "query", fmt.Sprintf("data('orders.%d').publish()", i))
+	})
 }

@@ -116,11 +116,7 @@ func (c *search) Open(_ context.Context, env scaler.Env) (scaler.Source, error) 
 // endpoint is where searches are run and their results exported:
 // https://docs.splunk.com/Documentation/Splunk/latest/RESTREF/RESTsearch#search.2Fjobs.2Fexport
 func (c *search) endpoint() *url.URL {
-	base := *c.address
-	if base.Path == "" { // so that JoinPath keeps escapes
-		base.Path = "/"
-	}
-	at := base.JoinPath("servicesNS", url.PathEscape(c.username), "search/search/jobs/export")
+	at := conn.Join(c.address, "servicesNS", url.PathEscape(c.username), "search/search/jobs/export")
 	q := at.Query()
 	q.Set("output_mode", "json")
 	at.RawQuery = q.Encode()
@@ -133,7 +129,7 @@ func (c *search) request(at *url.URL) *http.Request {
 	if !c.given.token {
 		header.Set("Authorization", conn.Basic(c.username, c.password))
 	}
-	return conn.NewPost(at, header, []byte(form.Encode()), "application/x-www-form-urlencoded")
+	return conn.NewPostForm(at, header, form)
 }
 
 // quoted is the name as the search language has it, so that nothing in it is a

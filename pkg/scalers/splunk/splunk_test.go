@@ -2,14 +2,12 @@ package splunk
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/kedago/keda/pkg/scaler"
@@ -18,30 +16,20 @@ import (
 )
 
 func metadata(address string, more ...string) map[string]string {
-	m := map[string]string{"host": address, "savedSearchName": "waiting orders", "valueField": "count", "targetValue": "5", "activationValue": "1"}
-	for i := 0; i < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"host": address, "savedSearchName": "waiting orders", "valueField": "count", "targetValue": "5", "activationValue": "1"}, more...)
 }
 
 func TestConformance(t *testing.T) {
-	var mu sync.Mutex // guards sent
-	var sent string
 	server := scalertest.NewNumbers(t,
 		func(r *http.Request) bool { return r.Header.Get("Authorization") == "Bearer token-of-keda" },
-		func(w http.ResponseWriter, r *http.Request, n float64) {
-			raw, _ := io.ReadAll(r.Body)
-			mu.Lock()
-			sent = string(raw)
-			mu.Unlock()
+		func(w http.ResponseWriter, _ *http.Request, n float64) {
 			_, _ = fmt.Fprintf(w, `{"preview":true,"offset":0,"result":{"count":"77"}}`+"\n"+`{"preview":false,"offset":0,"lastrow":true,"result":{"count":"%v"}}`+"\n", n)
 		})
 	scalertest.Run(t, scalertest.Case{
 		Kind: searchKind(), Metadata: metadata("http://splunk.example"), Auth: map[string]string{"username": "keda", "apiToken": "token-of-keda"},
 		Fixture: func(t *testing.T) scalertest.Fixture { return server.Fixture(t, "host", "/splunk") },
 	})
-	asked := server.Asked()[0]
+	asked, sent := server.Asked()[0], server.Sent()[0]
 	if got, want := asked.Method+" "+asked.URL.String(), "POST /splunk/servicesNS/keda/search/search/jobs/export?output_mode=json"; got != want {
 		t.Errorf("asked %s; expected %s", got, want)
 	}
@@ -53,16 +41,7 @@ func TestConformance(t *testing.T) {
 
 func open(t testing.TB, m, auth map[string]string) scaler.Source {
 	t.Helper()
-	c := searchKind().New()
-	if err := scaler.Decode(c, param.Values{Metadata: m, Auth: auth}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, searchKind().New(), param.Values{Metadata: m, Auth: auth}, scaler.Env{})
 }
 
 // TestAnswers: only a final row's field is a number, and what is none is told
@@ -95,21 +74,12 @@ func TestAnswers(t *testing.T) {
 		"overloaded":     {503, `s3cret`, 0, scaler.ReasonUnreachable, "503"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				w.WriteHeader(c.status)
-				_, _ = io.WriteString(w, c.body)
-			}))
-			t.Cleanup(server.Close)
+			server := scalertest.Serve(t, c.status, c.body)
 			r, err := open(t, metadata(server.URL), map[string]string{"username": "keda", "password": "p"}).Measure(context.Background())
-			if c.reason == "" {
-				if err != nil || r.Value != c.value {
-					t.Errorf("measured %+v, %v; expected %v", r, err, c.value)
-				}
-				return
-			}
-			var known *scaler.Error
-			if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "s3cret") {
-				t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+			if c.reason != "" {
+				scalertest.Refused(t, err, c.reason, c.said, "s3cret")
+			} else if err != nil || r.Value != c.value {
+				t.Errorf("measured %+v, %v; expected %v", r, err, c.value)
 			}
 		})
 	}
@@ -176,14 +146,8 @@ func TestCredentials(t *testing.T) {
 
 // BenchmarkTriggers polls 100 triggers on one server.
 func BenchmarkTriggers(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"preview":false,"result":{"count":"3"}}`)
-	}))
-	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, metadata("http://"+count.Addr, "savedSearchName", fmt.Sprint("search ", i)), map[string]string{"username": "keda", "apiToken": "t"})
-	}
-	count.Bench(b, sources)
+	s := scalertest.Serve(b, http.StatusOK, `{"preview":false,"result":{"count":"3"}}`)
+	scalertest.BenchTriggers(b, s.URL, func(addr string, i int) scaler.Source {
+		return open(b, metadata("http://"+addr, "savedSearchName", fmt.Sprint("search ", i)), map[string]string{"username": "keda", "apiToken": "t"})
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/kedago/keda/internal/pool"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 	pgserver "github.com/kedago/keda/test/servers/postgresql"
 )
 
@@ -95,7 +96,7 @@ func TestAzureServerUnproven(t *testing.T) {
 func TestIdentitiesRefused(t *testing.T) {
 	a := conntest.StartAzure(t)
 	mssqlAt := func(host string, more ...string) map[string]string {
-		return with(map[string]string{"query": "SELECT 1", "targetValue": "5", "host": host}, more...)
+		return scalertest.With(map[string]string{"query": "SELECT 1", "targetValue": "5", "host": host}, more...)
 	}
 	for name, tc := range map[string]struct {
 		kind, provider string

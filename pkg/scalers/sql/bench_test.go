@@ -14,12 +14,10 @@ import (
 // equal queries would be asked once.
 func BenchmarkTriggers(b *testing.B) {
 	run := func(b *testing.B, address string, metadata func(address, query string, more ...string) map[string]string, kind string) {
-		count, env := scalertest.NewCounter(b, address), newEnv()
-		sources := make([]scaler.Source, 100)
-		for i := range sources {
-			sources[i] = open(b, env, kind, metadata(count.Addr, fmt.Sprint("SELECT ", i)), pgAuth)
-		}
-		count.Bench(b, sources)
+		env := newEnv()
+		scalertest.BenchTriggers(b, address, func(addr string, i int) scaler.Source {
+			return open(b, env, kind, metadata(addr, fmt.Sprint("SELECT ", i)), pgAuth)
+		})
 	}
 	b.Run("postgresql", func(b *testing.B) {
 		s := pgserver.Start(b, nil, nil)

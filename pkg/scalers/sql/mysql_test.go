@@ -15,7 +15,7 @@ import (
 
 func mysqlMetadata(address, query string, more ...string) map[string]string {
 	host, port, _ := net.SplitHostPort(address)
-	return with(map[string]string{
+	return scalertest.With(map[string]string{
 		"host": host, "port": port, "username": "keda", "dbName": "test", "query": query, "queryValue": "5",
 	}, more...)
 }

@@ -24,7 +24,7 @@ import (
 // pgMetadata is a trigger at address, less its password.
 func pgMetadata(address, query string, more ...string) map[string]string {
 	host, port, _ := net.SplitHostPort(address)
-	return with(map[string]string{
+	return scalertest.With(map[string]string{
 		"host": host, "port": port, "userName": "keda", "dbName": "postgres", "sslmode": "disable",
 		"query": query, "targetQueryValue": "5",
 	}, more...)

@@ -93,11 +93,7 @@ func refused(got conn.Answer, now time.Time, doing string) error {
 
 // endpoint is an address below the API's.
 func (s *session) endpoint(path ...string) *url.URL {
-	base := *s.config.address
-	if base.Path == "" { // so that JoinPath keeps escapes
-		base.Path = "/"
-	}
-	return base.JoinPath(path...)
+	return conn.Join(s.config.address, path...)
 }
 
 // span is what is queried, in the form of both APIs.

@@ -3,7 +3,6 @@ package sumologic
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -143,16 +142,7 @@ func TestMetricsConformance(t *testing.T) {
 
 func open(t testing.TB, metadata map[string]string) scaler.Source {
 	t.Helper()
-	c := &config{pause: time.Millisecond}
-	if err := scaler.Decode(c, param.Values{Metadata: metadata, Auth: credentials()}).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: &scalertest.Pool{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, &config{pause: time.Millisecond}, param.Values{Metadata: metadata, Auth: credentials()}, scaler.Env{})
 }
 
 // want is what a measurement gives: a value with a note, or an error.
@@ -165,15 +155,10 @@ type want struct {
 
 func (c want) check(t *testing.T, r scaler.Reading, err error) {
 	t.Helper()
-	if c.reason == "" {
-		if err != nil || r.Value != c.value || !strings.Contains(r.Note, c.note) {
-			t.Errorf("measured %+v, %v; expected %+v", r, err, c)
-		}
-		return
-	}
-	var known *scaler.Error
-	if !errors.As(err, &known) || known.Reason != c.reason || !strings.Contains(err.Error(), c.said) || strings.Contains(err.Error(), "s3cret") {
-		t.Errorf("got %v; expected %s with %q", err, c.reason, c.said)
+	if c.reason != "" {
+		scalertest.Refused(t, err, c.reason, c.said, "s3cret")
+	} else if err != nil || r.Value != c.value || !strings.Contains(r.Note, c.note) {
+		t.Errorf("measured %+v, %v; expected %+v", r, err, c)
 	}
 }
 
@@ -203,8 +188,7 @@ func TestMetricsAnswers(t *testing.T) {
 		"wrong type":    {series(`"s3cret"`), "Avg", want{reason: scaler.ReasonBadAnswer, said: "not the JSON expected"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.body) }))
-			t.Cleanup(server.Close)
+			server := scalertest.Serve(t, http.StatusOK, c.body)
 			r, err := open(t, metricsTrigger(server.URL, "queryAggregator", c.how)).Measure(context.Background())
 			c.want.check(t, r, err)
 		})
@@ -281,14 +265,8 @@ func TestCheck(t *testing.T) {
 
 // BenchmarkTriggers polls 100 triggers on one server.
 func BenchmarkTriggers(b *testing.B) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"queryResult":[{"rowId":"A","timeSeriesList":{"timeSeries":[{"points":{"values":[2]}}]}}]}`)
-	}))
-	defer s.Close()
-	count := scalertest.NewCounter(b, strings.TrimPrefix(s.URL, "http://"))
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, metricsTrigger("http://"+count.Addr, "query", fmt.Sprint("metric=orders", i)))
-	}
-	count.Bench(b, sources)
+	s := scalertest.Serve(b, http.StatusOK, `{"queryResult":[{"rowId":"A","timeSeriesList":{"timeSeries":[{"points":{"values":[2]}}]}}]}`)
+	scalertest.BenchTriggers(b, s.URL, func(addr string, i int) scaler.Source {
+		return open(b, metricsTrigger("http://"+addr, "query", fmt.Sprint("metric=orders", i)))
+	})
 }

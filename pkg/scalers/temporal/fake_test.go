@@ -102,25 +102,12 @@ func stats(n int64) *taskqueue.TaskQueueStats {
 }
 
 func parameters(address string, more ...string) map[string]string {
-	m := map[string]string{"endpoint": address, "namespace": "shop", "taskQueue": "orders", "targetQueueSize": "5"}
-	for i := 0; i+1 < len(more); i += 2 {
-		m[more[i]] = more[i+1]
-	}
-	return m
+	return scalertest.With(map[string]string{"endpoint": address, "namespace": "shop", "taskQueue": "orders", "targetQueueSize": "5"}, more...)
 }
 
 func open(t testing.TB, v param.Values, p scaler.Pool) scaler.Source {
 	t.Helper()
-	c := Kinds()[0].New()
-	if err := scaler.Decode(c, v).Err(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Open(t.Context(), scaler.Env{Pool: p})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
+	return scalertest.Open(t, Kinds()[0].New(), v, scaler.Env{Pool: p})
 }
 
 func (s *server) measure(t testing.TB, more ...string) (scaler.Reading, error) {

@@ -331,10 +331,8 @@ func TestMetric(t *testing.T) {
 // BenchmarkTriggers polls 100 task queues of one server.
 func BenchmarkTriggers(b *testing.B) {
 	s := start(b)
-	count, p := scalertest.NewCounter(b, s.address), pool.New()
-	sources := make([]scaler.Source, 100)
-	for i := range sources {
-		sources[i] = open(b, param.Values{Metadata: parameters(count.Addr, "taskQueue", fmt.Sprint("orders-", i))}, p)
-	}
-	count.Bench(b, sources)
+	p := pool.New()
+	scalertest.BenchTriggers(b, s.address, func(addr string, i int) scaler.Source {
+		return open(b, param.Values{Metadata: parameters(addr, "taskQueue", fmt.Sprint("orders-", i))}, p)
+	})
 }

@@ -5,17 +5,17 @@
 package activemqserver
 
 import (
-	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // User and Password are those of the consoles; Broker is the brokers' name.
@@ -38,22 +38,21 @@ type Server struct {
 func Start(t testing.TB) *Server {
 	t.Helper()
 	jars, err := find()
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("ActiveMQ is needed in CI: %v", err)
+	process.Need(t, "ActiveMQ", err)
+	return process.Try(t, "ActiveMQ", 1, func(at []string) (*Server, error) {
+		s := &Server{jolokia{Addr: at[0], path: "/api/jolokia/"}}
+		folder := t.TempDir()
+		file := filepath.Join(folder, "Broker.java")
+		if err := os.WriteFile(file, program, 0o600); err != nil {
+			return nil, err
 		}
-		t.Skipf("no ActiveMQ: %v", err)
-	}
-	const tries = 3 // the port may be taken between looking and listening
-	for range tries {
-		s, err := start(t, jars)
-		if err == nil {
-			return s
+		cmd := exec.Command("java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", jars, file, process.Port(s.Addr), Password)
+		cmd.Dir = folder
+		if _, err := cmd.StdinPipe(); err != nil { // it ends when this end closes
+			return nil, err
 		}
-		t.Logf("starting ActiveMQ: %v", err)
-	}
-	t.Fatal("ActiveMQ did not start")
-	return nil
+		return s, process.Run(t, cmd, s.ready)
+	})
 }
 
 // find returns the class path of Debian's packages.
@@ -71,39 +70,6 @@ func find() (string, error) {
 	return strings.Join(append(needed[1:], broker+"*", broker+"optional/*"), ":"), nil
 }
 
-func start(t testing.TB, jars string) (*Server, error) {
-	folder := t.TempDir()
-	file := filepath.Join(folder, "Broker.java")
-	if err := os.WriteFile(file, program, 0o600); err != nil {
-		return nil, err
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{jolokia{Addr: l.Addr().String(), path: "/api/jolokia/"}}
-	_ = l.Close()
-	_, port, _ := net.SplitHostPort(s.Addr)
-	var said bytes.Buffer
-	cmd := exec.Command("java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", jars, file, port, Password)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = folder, &said, &said
-	if _, err := cmd.StdinPipe(); err != nil { // it ends when this end closes
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	stop := func() { _ = cmd.Process.Kill(); <-ended }
-	if err := s.waitReady(ended); err != nil {
-		stop()
-		return nil, fmt.Errorf("%w: %s", err, said.String())
-	}
-	t.Cleanup(stop)
-	return s, nil
-}
-
 const broker = "org.apache.activemq:type=Broker,brokerName=" + Broker
 
 // Fill makes a queue hold n messages.
@@ -117,7 +83,7 @@ func (s *Server) Fill(t testing.TB, queue string, n int) {
 	for range n {
 		all = append(all, request{Type: "exec", MBean: of, Operation: "sendTextMessage(java.lang.String)", Arguments: []any{"x"}})
 	}
-	if err := s.do(all...); err != nil {
+	if _, err := s.do(all...); err != nil {
 		t.Fatalf("filling the queue %s: %v", queue, err)
 	}
 }

@@ -2,6 +2,7 @@ package activemqserver
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,22 +19,9 @@ type jolokia struct {
 	path string
 }
 
-func (s *jolokia) waitReady(ended <-chan struct{}) error {
-	over := time.After(60 * time.Second)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ended:
-			return errors.New("it ended")
-		case <-over:
-			return errors.New("it did not become ready")
-		case <-tick.C:
-		}
-		if s.do(request{Type: "version"}) == nil {
-			return nil
-		}
-	}
+func (s *jolokia) ready(context.Context) error {
+	_, err := s.do(request{Type: "version"})
+	return err
 }
 
 // request is one of Jolokia's.
@@ -45,38 +33,39 @@ type request struct {
 	Arguments []any  `json:"arguments,omitempty"`
 }
 
-// do runs requests, all of which must succeed.
-func (s *jolokia) do(all ...request) error {
+// do runs requests, all of which must succeed, and returns the last value.
+func (s *jolokia) do(all ...request) (json.RawMessage, error) {
 	body, err := json.Marshal(all)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req, err := http.NewRequest(http.MethodPost, "http://"+s.Addr+s.path, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.SetBasicAuth(User, Password)
 	req.Header.Set("Origin", "http://127.0.0.1")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Timeout: 30 * time.Second}).Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var results []struct {
-		Status int    `json:"status"`
-		Error  string `json:"error"`
+		Status int             `json:"status"`
+		Error  string          `json:"error"`
+		Value  json.RawMessage `json:"value"`
 	}
 	if err := json.Unmarshal(answer, &results); err != nil || len(results) != len(all) {
-		return fmt.Errorf("the server answered %s: %s", resp.Status, answer)
+		return nil, fmt.Errorf("the server answered %s: %s", resp.Status, answer)
 	}
 	for _, r := range results {
 		if r.Status != http.StatusOK {
-			return errors.New(r.Error)
+			return nil, errors.New(r.Error)
 		}
 	}
-	return nil
+	return results[len(results)-1].Value, nil
 }

@@ -4,16 +4,15 @@
 package beanstalkdserver
 
 import (
-	"bytes"
+	"context"
 	"errors"
-	"fmt"
-	"net"
-	"os"
 	"os/exec"
 	"testing"
 	"time"
 
 	client "github.com/beanstalkd/go-beanstalk"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // Server is a running beanstalkd.
@@ -28,58 +27,18 @@ type Server struct {
 // skipped, or fails where the environment has CI=true.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	program, err := exec.LookPath("beanstalkd")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("there is no beanstalkd in PATH; CI needs one")
-		}
-		t.Skip("there is no beanstalkd in PATH")
-	}
-	const tries = 3 // the port may be taken between looking and listening
-	for range tries {
-		s, err := start(t, program)
-		if err == nil {
-			return s
-		}
-		t.Logf("starting beanstalkd: %v", err)
-	}
-	t.Fatal("beanstalkd did not start")
-	return nil
-}
-
-func start(t testing.TB, program string) (*Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{Addr: l.Addr().String()}
-	_ = l.Close()
-	_, port, _ := net.SplitHostPort(s.Addr)
-	var said bytes.Buffer
-	cmd := exec.Command(program, "-l", "127.0.0.1", "-p", port) //nolint:gosec // found in PATH
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	stop := func() { _ = cmd.Process.Kill(); <-ended }
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if s.Conn, err = client.Dial("tcp", s.Addr); err == nil {
-			break
-		}
-		select {
-		case <-ended:
-			return nil, fmt.Errorf("it ended: %s", said.String())
-		default:
-		}
-		if time.Now().After(end) {
-			stop()
-			return nil, fmt.Errorf("it did not become ready: %w", err)
-		}
-	}
-	t.Cleanup(func() { _ = s.Conn.Close(); stop() })
-	return s, nil
+	program, err := process.Program("beanstalkd", "beanstalkd")
+	process.Need(t, "beanstalkd", err)
+	s := process.Try(t, "beanstalkd", 1, func(at []string) (*Server, error) {
+		s := &Server{Addr: at[0]}
+		cmd := exec.Command(program, "-l", "127.0.0.1", "-p", process.Port(s.Addr))
+		return s, process.Run(t, cmd, func(context.Context) (err error) {
+			s.Conn, err = client.Dial("tcp", s.Addr)
+			return err
+		})
+	})
+	t.Cleanup(func() { _ = s.Conn.Close() })
+	return s
 }
 
 // Put puts a job into a tube.

@@ -10,7 +10,7 @@ import (
 
 // settings are a node's own: without caches of logins and permissions, so that
 // tests see what they change.
-func settings(storage, native int, own conntest.Pair, authority string) string {
+func settings(storage, native string, own conntest.Pair, authority string) string {
 	block := func(pem string) string {
 		return strings.ReplaceAll("\n"+strings.TrimSpace(pem), "\n", "\n        ")
 	}
@@ -33,11 +33,11 @@ cdc_raw_directory: data/cdc
 data_file_directories: [data/data]
 seed_provider:
   - class_name: org.apache.cassandra.locator.SimpleSeedProvider
-    parameters: [{seeds: "127.0.0.1:%d"}]
+    parameters: [{seeds: "127.0.0.1:%s"}]
 listen_address: 127.0.0.1
 rpc_address: 127.0.0.1
-storage_port: %[1]d
-native_transport_port: %[2]d
+storage_port: %[1]s
+native_transport_port: %[2]s
 endpoint_snitch: SimpleSnitch
 auto_bootstrap: false
 auto_snapshot: false
@@ -60,14 +60,14 @@ client_encryption_options:
 
 // arguments start a node in folder. The opened packages are those of
 // Cassandra's own jvm17-server.options.
-func arguments(folder, jars string, jmx int) []string {
+func arguments(folder, jars, jmx string) []string {
 	out := []string{
 		"-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Dcassandra.config=file://" + filepath.Join(folder, "cassandra.yaml"),
 		"-Dcassandra.storagedir=" + filepath.Join(folder, "data"),
 		"-Dlogback.configurationFile=" + filepath.Join(folder, "logback.xml"),
 		"-Dcassandra.superuser_setup_delay_ms=0", "-Dcassandra.skip_wait_for_gossip_to_settle=0", "-Dcassandra.ring_delay_ms=1",
-		"-Dcassandra-foreground=yes", fmt.Sprintf("-Dcassandra.jmx.local.port=%d", jmx),
+		"-Dcassandra-foreground=yes", "-Dcassandra.jmx.local.port=" + jmx,
 		"-Djava.awt.headless=true", "-Djdk.attach.allowAttachSelf=true", "-Dio.netty.tryReflectionSetAccessible=true",
 	}
 	for _, p := range []string{

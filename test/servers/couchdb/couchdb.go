@@ -7,18 +7,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // User may read all, see Server.Password.
@@ -41,88 +37,25 @@ type Server struct {
 // environment has CI=true.
 func Start(t testing.TB, password string) *Server {
 	t.Helper()
-	program, err := find()
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("PouchDB Server is needed in CI: %v", err)
-		}
-		t.Skipf("no PouchDB Server: %v", err)
-	}
-	const tries = 3 // a port may be taken between looking and listening
-	for range tries {
-		s, err := start(t, program)
-		if err == nil {
-			s.must(t, http.MethodPut, "/_config/admins/"+owner, ownerPassword)
-			s.owned = true
-			s.Password(t, password)
-			return s
-		}
-		t.Logf("starting PouchDB Server: %v", err)
-	}
-	t.Fatal("PouchDB Server did not start")
-	return nil
+	program := process.Script(t, "PouchDB Server", "couchdb")
+	s := process.Try(t, "PouchDB Server", 1, func(at []string) (*Server, error) {
+		s := &Server{Addr: at[0], client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+		cmd := exec.Command("node", program, "--in-memory", "--host", "127.0.0.1", "--port", process.Port(s.Addr), "--no-stdout-logs", "--config", "config.json")
+		cmd.Dir = t.TempDir()
+		return s, process.Run(t, cmd, s.ready)
+	})
+	s.must(t, http.MethodPut, "/_config/admins/"+owner, ownerPassword)
+	s.owned = true
+	s.Password(t, password)
+	return s
 }
 
-// find returns the program, installed if need be.
-func find() (string, error) {
-	_, here, _, _ := runtime.Caller(0)
-	script := filepath.Join(filepath.Dir(here), "..", "..", "..", "hack", "servers", "couchdb.sh")
-	var problem bytes.Buffer
-	cmd := exec.Command("sh", script)
-	cmd.Stderr = &problem
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(problem.String()))
+func (s *Server) ready(context.Context) error {
+	status, _, err := s.ask(http.MethodGet, "/", nil)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("the server answered %d", status)
 	}
-	return strings.TrimSpace(string(out)), nil
-}
-
-func start(t testing.TB, program string) (*Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{Addr: l.Addr().String(), client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
-	_ = l.Close()
-	host, port, err := net.SplitHostPort(s.Addr)
-	if err != nil {
-		return nil, err
-	}
-	var said bytes.Buffer
-	cmd := exec.Command("node", program, "--in-memory", "--host", host, "--port", port, "--no-stdout-logs", "--config", "config.json")
-	cmd.Dir = t.TempDir()
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	stop := func() { _ = cmd.Process.Kill(); <-ended }
-	if err := s.waitReady(ended); err != nil {
-		stop()
-		return nil, fmt.Errorf("%w: %s", err, said.String())
-	}
-	t.Cleanup(stop)
-	return s, nil
-}
-
-func (s *Server) waitReady(ended <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ended:
-			return errors.New("it ended")
-		case <-ctx.Done():
-			return errors.New("it did not become ready")
-		case <-tick.C:
-		}
-		if status, _, err := s.ask(http.MethodGet, "/", nil); err == nil && status == http.StatusOK {
-			return nil
-		}
-	}
+	return err
 }
 
 // Password changes that of User, for all requests from then on.

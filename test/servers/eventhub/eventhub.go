@@ -6,20 +6,17 @@
 package eventhubserver
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // KeyName and Key are what the server accepts.
@@ -68,66 +65,28 @@ func Connection(addr, hub string) string {
 // to install it, the test is skipped, or fails where the environment has CI=true.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	program, err := find()
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("the stand-in for Event Hubs is needed in CI: %v", err)
-		}
-		t.Skipf("no stand-in for Event Hubs: %v", err)
-	}
+	program := process.Script(t, "stand-in for Event Hubs", "eventhub")
 	s := &Server{t: t, hubs: map[string][]Partition{}, client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}
-	if err := s.start(program); err != nil {
+	cmd := exec.Command("node", program)
+	_, err := cmd.StdinPipe() // the program ends when this end closes
+	if err == nil {
+		err = process.RunUntil(t, cmd, s.read)
+	}
+	if err != nil {
 		t.Fatalf("starting the stand-in for Event Hubs: %v", err)
 	}
 	s.set(map[string]any{"keys": map[string]string{KeyName: Key}, "tokens": []string{Token}})
 	return s
 }
 
-// find returns the program, installed if need be.
-func find() (string, error) {
-	_, here, _, _ := runtime.Caller(0)
-	script := filepath.Join(filepath.Dir(here), "..", "..", "..", "hack", "servers", "eventhub.sh")
-	var problem bytes.Buffer
-	cmd := exec.Command("sh", script)
-	cmd.Stderr = &problem
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(problem.String()))
-	}
-	return strings.TrimSpace(string(out)), nil
-}
-
-// start runs the program, which prints its ports once it is ready.
-func (s *Server) start(program string) error {
-	cmd := exec.Command("node", program)
-	var problem bytes.Buffer
-	cmd.Stderr = &problem
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	in, err := cmd.StdinPipe() // the program ends with it
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	stop := func() { _, _ = in.Close(), cmd.Process.Kill(); _ = cmd.Wait() }
-	hurry := time.AfterFunc(60*time.Second, func() { _ = cmd.Process.Kill() })
-	line, err := bufio.NewReader(out).ReadBytes('\n')
-	hurry.Stop()
+// read takes a line that the program writes: its ports, once it is ready.
+func (s *Server) read(line string) bool {
 	var ports struct{ AMQP, Control int }
-	if err == nil {
-		err = json.Unmarshal(line, &ports)
+	if json.Unmarshal([]byte(line), &ports) != nil || ports.AMQP == 0 || ports.Control == 0 {
+		return false
 	}
-	if err != nil {
-		stop()
-		return fmt.Errorf("%w: %s", err, problem.String())
-	}
-	s.t.Cleanup(stop)
 	s.Addr, s.control = fmt.Sprint("127.0.0.1:", ports.AMQP), fmt.Sprint("http://127.0.0.1:", ports.Control)
-	return nil
+	return true
 }
 
 // Hub makes the server have a hub with these partitions.

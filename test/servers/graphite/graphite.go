@@ -5,7 +5,6 @@
 package graphiteserver
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,9 +16,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // Where Debian has the two, and the Python that knows their libraries.
@@ -42,59 +42,43 @@ type Server struct {
 func Start(t testing.TB) *Server {
 	t.Helper()
 	for _, file := range []string{carbon, web, python} {
-		if _, err := os.Stat(file); err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatalf("Graphite is needed in CI: %v", err)
-			}
-			t.Skipf("no Graphite: %v", err)
-		}
+		_, err := os.Stat(file)
+		process.Need(t, "Graphite", err)
 	}
-	const tries = 3 // a port may be taken between looking and listening
-	for range tries {
-		s, err := start(t)
-		if err == nil {
-			return s
-		}
-		t.Logf("starting Graphite: %v", err)
-	}
-	t.Fatal("Graphite did not start")
-	return nil
+	return process.Try(t, "Graphite", 3, func(at []string) (*Server, error) {
+		s := &Server{Addr: at[0], Carbon: at[1], client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+		return s, s.start(t, at[2])
+	})
 }
 
-func start(t testing.TB) (*Server, error) {
+// start runs both; carbon listens for the web application at an address of its own.
+func (s *Server) start(t testing.TB, queries string) error {
 	folder := t.TempDir()
-	ports, err := free(3)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{Addr: "127.0.0.1:" + ports[0], Carbon: "127.0.0.1:" + ports[1], client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
-	for name, text := range files(folder, ports[1], ports[2]) {
+	for name, text := range files(folder, process.Port(s.Carbon), process.Port(queries)) {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, name := range []string{"whisper", "log"} {
 		if err := os.Mkdir(filepath.Join(folder, name), 0o700); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	taking := exec.Command(carbon, "--config="+filepath.Join(folder, "carbon.conf"), "--nodaemon", "start")
 	answering := exec.Command(python, "-W", "ignore", "-m", "django", "runserver", "--noreload", s.Addr)
 	answering.Env = append(os.Environ(), "PYTHONPATH="+folder, "GRAPHITE_SETTINGS_MODULE=keda_settings", "DJANGO_SETTINGS_MODULE=keda_settings")
-	var both running
-	for _, cmd := range []*exec.Cmd{taking, answering} {
-		cmd.Dir = folder
-		if err := both.run(cmd); err != nil {
-			both.stop()
-			return nil, err
-		}
+	taking.Dir, answering.Dir = folder, folder
+	if err := process.Run(t, taking, func(context.Context) error { return s.send("") }); err != nil {
+		return fmt.Errorf("carbon: %w", err)
 	}
-	if err := s.waitReady(&both); err != nil {
-		both.stop()
-		return nil, fmt.Errorf("%w: %s", err, both.said())
+	err := process.Run(t, answering, func(context.Context) error {
+		_, err := s.last("nothing")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("the web application: %w", err)
 	}
-	t.Cleanup(both.stop)
-	return s, nil
+	return nil
 }
 
 // files are the settings of both, by the file's name.
@@ -116,74 +100,8 @@ func files(folder, line, query string) map[string]string {
 	}
 }
 
-// free finds ports that nobody listens on.
-func free(n int) ([]string, error) {
-	var ports []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = l.Close() }() // not before all are found, so that they differ
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		ports = append(ports, port)
-	}
-	return ports, nil
-}
-
-// running are processes and what they say.
-type running struct {
-	ends  []func()
-	ended []<-chan struct{}
-	text  []*bytes.Buffer
-}
-
-func (r *running) run(cmd *exec.Cmd) error {
-	said := &bytes.Buffer{}
-	cmd.Stdout, cmd.Stderr = said, said
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	r.ends = append(r.ends, func() { _ = cmd.Process.Kill(); <-ended })
-	r.ended, r.text = append(r.ended, ended), append(r.text, said)
-	return nil
-}
-
-// stop ends the processes.
-func (r *running) stop() {
-	var each sync.WaitGroup
-	for _, end := range r.ends {
-		each.Go(end)
-	}
-	each.Wait()
-}
-
-// said is what they wrote. They have ended.
-func (r *running) said() string {
-	var all []string
-	for _, b := range r.text {
-		all = append(all, b.String())
-	}
-	return strings.Join(all, "\n")
-}
-
-func (s *Server) waitReady(both *running) error {
-	ready := func() bool {
-		c, err := net.Dial("tcp", s.Carbon)
-		if err != nil {
-			return false
-		}
-		_ = c.Close()
-		_, err = s.last("nothing")
-		return err == nil
-	}
-	return until(60*time.Second, both.ended, ready)
-}
-
 // until waits until what holds.
-func until(limit time.Duration, ended []<-chan struct{}, holds func() bool) error {
+func until(limit time.Duration, holds func() bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -194,13 +112,6 @@ func until(limit time.Duration, ended []<-chan struct{}, holds func() bool) erro
 			return errors.New("it took too long")
 		case <-tick.C:
 		}
-		for _, e := range ended {
-			select {
-			case <-e:
-				return errors.New("it ended")
-			default:
-			}
-		}
 	}
 	return nil
 }
@@ -209,7 +120,7 @@ func until(limit time.Duration, ended []<-chan struct{}, holds func() bool) erro
 func (s *Server) Set(t testing.TB, metric string, n float64) {
 	t.Helper()
 	sent := int64(0)
-	err := until(30*time.Second, nil, func() bool {
+	err := until(30*time.Second, func() bool {
 		if now := time.Now().Unix(); now != sent { // the second may have been over before carbon had it
 			sent = now
 			if err := s.send(fmt.Sprintf("%s %v %d\n", metric, n, now)); err != nil {

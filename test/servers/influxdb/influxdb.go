@@ -6,25 +6,23 @@
 package influxserver
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // Database is where all points go, and User who may read it.
@@ -52,41 +50,24 @@ type Server struct {
 // environment has CI=true.
 func Start(t testing.TB, password string) *Server {
 	t.Helper()
-	program, err := find()
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("InfluxDB is needed in CI: %v", err)
+	program := process.Script(t, "InfluxDB", "influxdb")
+	s := process.Try(t, "InfluxDB", 1, func(at []string) (*Server, error) {
+		s := &Server{Addr: at[0], client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+		cmd := exec.Command(program, "-config", "influxdb.conf")
+		cmd.Dir = t.TempDir()
+		if err := os.WriteFile(filepath.Join(cmd.Dir, "influxdb.conf"), fmt.Appendf(nil, settings, s.Addr, secret), 0o600); err != nil {
+			return nil, err
 		}
-		t.Skipf("no InfluxDB: %v", err)
-	}
-	const tries = 3 // a port may be taken between looking and listening
-	for range tries {
-		s, err := start(t, program)
-		if err == nil {
-			s.Exec(t, "CREATE USER "+owner+" WITH PASSWORD '"+ownerPassword+"' WITH ALL PRIVILEGES")
-			s.Exec(t, "CREATE DATABASE "+Database)
-			s.Exec(t, "CREATE USER "+User+" WITH PASSWORD '"+password+"'")
-			s.MayRead(t, true)
-			return s
-		}
-		t.Logf("starting InfluxDB: %v", err)
-	}
-	t.Fatal("InfluxDB did not start")
-	return nil
-}
-
-// find returns the program, built if need be.
-func find() (string, error) {
-	_, here, _, _ := runtime.Caller(0)
-	script := filepath.Join(filepath.Dir(here), "..", "..", "..", "hack", "servers", "influxdb.sh")
-	var problem bytes.Buffer
-	cmd := exec.Command("sh", script)
-	cmd.Stderr = &problem
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(problem.String()))
-	}
-	return strings.TrimSpace(string(out)), nil
+		return s, process.Run(t, cmd, func(context.Context) error {
+			_, _, err := s.ask("/ping", nil, nil)
+			return err
+		})
+	})
+	s.Exec(t, "CREATE USER "+owner+" WITH PASSWORD '"+ownerPassword+"' WITH ALL PRIVILEGES")
+	s.Exec(t, "CREATE DATABASE "+Database)
+	s.Exec(t, "CREATE USER "+User+" WITH PASSWORD '"+password+"'")
+	s.MayRead(t, true)
+	return s
 }
 
 const settings = `
@@ -107,54 +88,6 @@ auth-enabled = true
 shared-secret = "%s"
 log-enabled = false
 `
-
-func start(t testing.TB, program string) (*Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{Addr: l.Addr().String(), client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
-	_ = l.Close()
-	folder := t.TempDir()
-	if err := os.WriteFile(filepath.Join(folder, "influxdb.conf"), fmt.Appendf(nil, settings, s.Addr, secret), 0o600); err != nil {
-		return nil, err
-	}
-	var said bytes.Buffer
-	cmd := exec.Command(program, "-config", "influxdb.conf")
-	cmd.Dir = folder
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	stop := func() { _ = cmd.Process.Kill(); <-ended }
-	if err := s.waitReady(ended); err != nil {
-		stop()
-		return nil, fmt.Errorf("%w: %s", err, said.String())
-	}
-	t.Cleanup(stop)
-	return s, nil
-}
-
-func (s *Server) waitReady(ended <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ended:
-			return errors.New("it ended")
-		case <-ctx.Done():
-			return errors.New("it did not become ready")
-		case <-tick.C:
-		}
-		if _, _, err := s.ask("/ping", nil, nil); err == nil {
-			return nil
-		}
-	}
-}
 
 // Password changes that of User, for all requests from then on.
 func (s *Server) Password(t testing.TB, password string) {

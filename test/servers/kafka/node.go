@@ -1,19 +1,17 @@
 package kafkaserver
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/kedago/keda/internal/conn/conntest"
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // node is one broker's process and its data.
@@ -68,38 +66,19 @@ func (n *node) start() error {
 	if err != nil {
 		return err
 	}
-	var said tail
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	n.stop = sync.OnceFunc(func() { _ = life.Close(); <-ended; n.running = false })
-	n.kill = func() { _, _ = life.Write([]byte("now\n")); n.stop() }
-	n.running = true
-	if err := n.waitReady(); err != nil {
-		n.stop()
-		return fmt.Errorf("%w: %s", err, said.String())
-	}
-	return nil
-}
-
-func (n *node) waitReady() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	c, err := kgo.NewClient(kgo.SeedBrokers(n.plain))
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	for ctx.Err() == nil {
-		if err = c.Ping(ctx); err == nil {
-			return nil
-		}
-		time.Sleep(50 * time.Millisecond)
+	stop, err := process.Begin(cmd, c.Ping, process.EndBy(func(*os.Process) { _ = life.Close() }))
+	if err != nil {
+		return err
 	}
-	return errors.Join(errors.New("no answer within a minute"), err)
+	n.stop = sync.OnceFunc(func() { stop(); n.running = false })
+	n.kill = func() { _, _ = life.Write([]byte("now\n")); n.stop() }
+	n.running = true
+	return nil
 }
 
 // common is the configuration that all brokers share.

@@ -1,20 +1,11 @@
 package kafkaserver
 
 import (
-	"bytes"
-	"fmt"
-	"io"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/kedago/keda/internal/conn/conntest"
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // The users that a Real knows on its SASL listener, by PLAIN and SCRAM.
@@ -73,9 +64,7 @@ func Kerberos(krb5, keytab string) Option {
 // that a plain run of the unit tests stays fast.
 func RealWanted(t testing.TB) {
 	t.Helper()
-	if os.Getenv("KEDA_TEST_REAL") != "1" {
-		t.Skip("needs KEDA_TEST_REAL=1, which runs Apache Kafka")
-	}
+	process.Wanted(t, "Apache Kafka")
 }
 
 // StartReal runs Apache Kafka until the test ends. Without a JDK, Maven or
@@ -83,64 +72,37 @@ func RealWanted(t testing.TB) {
 func StartReal(t testing.TB, options ...Option) *Real {
 	t.Helper()
 	RealWanted(t)
-	jars, err := resolve()
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("Apache Kafka is needed in CI: %v", err)
-		}
-		t.Skipf("no Apache Kafka: %v", err)
-	}
+	jars := process.Script(t, "Apache Kafka", "kafka")
 	p := plan{brokers: 1}
 	for _, o := range options {
 		o(&p)
 	}
-	const tries = 3 // a port may be taken between looking and listening
-	for range tries {
+	r := process.Try(t, "Apache Kafka", p.brokers+4, func(at []string) (*Real, error) {
 		r := &Real{jars: jars}
-		if err = r.format(t, p); err == nil {
+		err := r.format(t, p, at)
+		if err == nil {
 			err = r.Start()
 		}
-		if err == nil {
-			t.Cleanup(r.Stop)
-			return r
+		if err != nil {
+			r.Stop()
 		}
-		r.Stop()
-		t.Logf("starting Apache Kafka: %v", err)
-	}
-	t.Fatal("Apache Kafka did not start")
-	return nil
-}
-
-// resolve returns the folder of Kafka's jars, downloaded if need be.
-func resolve() (string, error) {
-	_, here, _, _ := runtime.Caller(0)
-	script := filepath.Join(filepath.Dir(here), "..", "..", "..", "hack", "servers", "kafka.sh")
-	var problem bytes.Buffer
-	cmd := exec.Command(script)
-	cmd.Stderr = &problem
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(problem.String()))
-	}
-	return strings.TrimSpace(string(out)), nil
+		return r, err
+	})
+	t.Cleanup(r.Stop)
+	return r
 }
 
 // format writes the brokers' configurations and prepares their log folders.
-func (r *Real) format(t testing.TB, p plan) error {
+func (r *Real) format(t testing.TB, p plan, at []string) error {
 	authority := conntest.NewAuthority(t)
 	r.CA = authority.PEM
-	ports, err := freePorts(p.brokers + 4)
-	if err != nil {
-		return err
-	}
-	at := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
-	controller := at(0)
-	r.SASL, r.TLS = at(1), at(2)
+	controller := at[0]
+	r.SASL, r.TLS = at[1], at[2]
 	if p.keytab != "" {
-		r.Kerberos = fmt.Sprintf("localhost:%d", ports[3])
+		r.Kerberos = "localhost:" + process.Port(at[3])
 	}
 	for i := range p.brokers {
-		n := &node{id: i + 1, plain: at(4 + i), folder: t.TempDir(), jars: r.jars, krb5: p.krb5, stop: func() {}}
+		n := &node{id: i + 1, plain: at[4+i], folder: t.TempDir(), jars: r.jars, krb5: p.krb5, stop: func() {}}
 		r.Brokers = append(r.Brokers, n.plain)
 		r.nodes, r.Plain = append(r.nodes, n), r.Brokers[0]
 		c := common(n, controller, p.brokers)
@@ -188,40 +150,3 @@ func (r *Real) StopBroker(i int) { r.nodes[i].stop() }
 
 // KillBroker ends one broker at once.
 func (r *Real) KillBroker(i int) { r.nodes[i].kill() }
-
-func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = l.Close() }()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports, nil
-}
-
-// tail keeps the end of what a process says.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-var _ io.Writer = (*tail)(nil)
-
-// Write implements io.Writer.
-func (t *tail) Write(b []byte) (int, error) {
-	const most = 8 << 10
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, b...)
-	t.text = t.text[max(0, len(t.text)-most):]
-	return len(b), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.text)
-}

@@ -4,15 +4,15 @@
 package krb5server
 
 import (
-	"bytes"
-	"errors"
+	"context"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // Realm is the realm of every KDC.
@@ -41,7 +41,7 @@ func Missing() error {
 
 func programs() (paths [3]string, err error) {
 	for i, name := range []string{"krb5kdc", "kadmin.local", "kdb5_util"} {
-		if paths[i], err = find(name); err != nil {
+		if paths[i], err = process.Program(name, "krb5"); err != nil {
 			return paths, err
 		}
 	}
@@ -53,72 +53,37 @@ func programs() (paths [3]string, err error) {
 func Start(t testing.TB) *KDC {
 	t.Helper()
 	paths, err := programs()
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%v; CI needs it", err)
+	process.Need(t, "MIT Kerberos", err)
+	return process.Try(t, "a KDC", 1, func(at []string) (*KDC, error) {
+		k := &KDC{Address: at[0], folder: t.TempDir(), kadmin: paths[1]}
+		if err := k.prepare(paths[2]); err != nil {
+			return nil, err
 		}
-		t.Skip(err)
-	}
-	const tries = 3 // the port may be taken between looking and listening
-	for range tries {
-		k, err := start(t, paths[0], paths[1], paths[2])
-		if err == nil {
-			return k
-		}
-		t.Logf("starting a KDC: %v", err)
-	}
-	t.Fatal("no KDC started")
-	return nil
+		cmd := exec.Command(paths[0], "-n", "-r", Realm)
+		cmd.Env = k.env
+		return k, process.Run(t, cmd, k.ready)
+	})
 }
 
-// find looks where Debian has administration's programs too.
-func find(name string) (string, error) {
-	for _, at := range []string{name, "/usr/sbin/" + name} {
-		if path, err := exec.LookPath(at); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("there is no %s of MIT Kerberos on this machine", name)
-}
-
-func start(t testing.TB, kdc, kadmin, util string) (*KDC, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	k := &KDC{Address: l.Addr().String(), folder: t.TempDir(), kadmin: kadmin}
-	_ = l.Close()
+// prepare writes the settings and the empty database.
+func (k *KDC) prepare(util string) error {
 	k.Config = filepath.Join(k.folder, "krb5.conf")
 	profile := filepath.Join(k.folder, "kdc.conf")
 	k.env = append(os.Environ(), "KRB5_CONFIG="+k.Config, "KRB5_KDC_PROFILE="+profile)
 	for path, text := range map[string]string{k.Config: k.clientConfig(), profile: k.profile()} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if err := k.run(util, "create", "-s", "-P", "master-password", "-r", Realm); err != nil {
-		return nil, err
+	return k.run(util, "create", "-s", "-P", "master-password", "-r", Realm)
+}
+
+func (k *KDC) ready(ctx context.Context) error {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", k.Address)
+	if err != nil {
+		return err
 	}
-	var said bytes.Buffer
-	cmd := exec.Command(kdc, "-n", "-r", Realm)
-	cmd.Env, cmd.Stdout, cmd.Stderr = k.env, &said, &said
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		select {
-		case <-ended:
-			return nil, fmt.Errorf("it ended: %s", said.String())
-		default:
-		}
-		if c, err := net.Dial("tcp", k.Address); err == nil {
-			return k, c.Close()
-		}
-	}
-	return nil, errors.New("no answer within 10 seconds")
+	return c.Close()
 }
 
 // clientConfig has clients use TCP, where the KDC is sure to own the port.
@@ -138,7 +103,6 @@ func (k *KDC) clientConfig() string {
 }
 
 func (k *KDC) profile() string {
-	_, port, _ := net.SplitHostPort(k.Address)
 	return fmt.Sprintf(`[kdcdefaults]
   kdc_listen = 127.0.0.1:%[2]s
   kdc_tcp_listen = 127.0.0.1:%[2]s
@@ -149,7 +113,7 @@ func (k *KDC) profile() string {
     acl_file = %[3]s/acl
     max_life = 1h
   }
-`, Realm, port, k.folder)
+`, Realm, process.Port(k.Address), k.folder)
 }
 
 func (k *KDC) run(program string, args ...string) error {

@@ -4,22 +4,18 @@
 package mariadbserver
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // Server is a running MariaDB with an empty database "test".
@@ -34,14 +30,9 @@ type Server struct {
 // skipped, or fails where the environment has CI=true. flags are the server's.
 func Start(t testing.TB, flags ...string) *Server {
 	t.Helper()
-	server, err := exec.LookPath("mariadbd")
-	install, err2 := exec.LookPath("mariadb-install-db")
-	if errors.Join(err, err2) != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("there is no mariadbd in PATH; CI needs one")
-		}
-		t.Skip("there is no mariadbd in PATH")
-	}
+	server, err := process.Program("mariadbd", "mariadb")
+	install, err2 := process.Program("mariadb-install-db", "mariadb")
+	process.Need(t, "MariaDB", errors.Join(err, err2))
 	folder, err := os.MkdirTemp("", "mariadb") // a short path, since a socket's is limited
 	if err != nil {
 		t.Fatal(err)
@@ -57,50 +48,23 @@ func Start(t testing.TB, flags ...string) *Server {
 	if err != nil {
 		t.Fatalf("mariadb-install-db: %v: %s", err, out)
 	}
-	const tries = 3 // the port may be taken between looking and listening
-	for range tries {
-		s, err := start(t, server, folder, append(flags, "--no-defaults", "--datadir="+data, "--user="+me.Username))
-		if err == nil {
-			s.Exec(t, "CREATE DATABASE test")
-			return s
-		}
-		t.Logf("starting MariaDB: %v", err)
-	}
-	t.Fatal("MariaDB did not start")
-	return nil
+	flags = append(flags, "--datadir="+data, "--user="+me.Username)
+	s := process.Try(t, "MariaDB", 1, func(at []string) (*Server, error) {
+		s := &Server{Address: at[0], socket: filepath.Join(folder, "s")}
+		args := append([]string{"--no-defaults"}, flags...) // this one has to be the first
+		args = append(args, "--port="+process.Port(s.Address), "--bind-address=127.0.0.1", "--socket="+s.socket, "--pid-file="+filepath.Join(folder, "pid"))
+		return s, process.Run(t, exec.Command(server, args...), s.ready)
+	})
+	s.Exec(t, "CREATE DATABASE test")
+	return s
 }
 
-func start(t testing.TB, server, folder string, flags []string) (*Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func (s *Server) ready(ctx context.Context) error {
+	db, err := s.admin()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &Server{Address: l.Addr().String(), socket: filepath.Join(folder, "s")}
-	_ = l.Close()
-	_, port, _ := net.SplitHostPort(s.Address)
-	var args []string
-	for _, f := range flags { // this one has to be the first
-		if strings.HasPrefix(f, "--no-defaults") {
-			args = append([]string{f}, args...)
-		} else {
-			args = append(args, f)
-		}
-	}
-	var said bytes.Buffer
-	cmd := exec.Command(server, append(args, "--port="+port, "--bind-address=127.0.0.1", "--socket="+s.socket, "--pid-file="+filepath.Join(folder, "pid"))...)
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	stop := func() { _ = cmd.Process.Signal(syscall.SIGKILL); <-ended }
-	if err := s.waitReady(ended); err != nil {
-		stop()
-		return nil, fmt.Errorf("%w: %s", err, said.String())
-	}
-	t.Cleanup(stop)
-	return s, nil
+	return errors.Join(db.PingContext(ctx), db.Close())
 }
 
 // admin is the connection of root, by the socket.
@@ -113,30 +77,6 @@ func (s *Server) admin() (*sql.DB, error) {
 		return nil, err
 	}
 	return sql.OpenDB(c), nil
-}
-
-func (s *Server) waitReady(ended <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	db, err := s.admin()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = db.Close() }()
-	tick := time.NewTicker(30 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if err = db.PingContext(ctx); err == nil {
-			return nil
-		}
-		select {
-		case <-ended:
-			return errors.New("it ended")
-		case <-ctx.Done():
-			return fmt.Errorf("it did not become ready: %w", err)
-		case <-tick.C:
-		}
-	}
 }
 
 // Exec runs statements as root.

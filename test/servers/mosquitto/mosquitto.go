@@ -4,10 +4,9 @@
 package mosquittoserver
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	client "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // User and Password are those of the administrator, who may do all.
@@ -42,112 +43,61 @@ type TLS struct{ CA, Cert, Key string }
 // skipped, or fails where the environment has CI=true. secure may be nil.
 func Start(t testing.TB, secure *TLS) *Server {
 	t.Helper()
-	server, err := find("mosquitto")
-	passwd, err2 := find("mosquitto_passwd")
-	if errors.Join(err, err2) != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("there is no mosquitto in PATH; CI needs one")
+	server, err := process.Program("mosquitto", "mosquitto")
+	passwd, err2 := process.Program("mosquitto_passwd", "mosquitto")
+	process.Need(t, "Mosquitto", errors.Join(err, err2))
+	s := process.Try(t, "Mosquitto", 2, func(at []string) (*Server, error) {
+		folder := t.TempDir()
+		s := &Server{Address: at[0], users: filepath.Join(folder, "users"), passwd: passwd}
+		if secure != nil {
+			s.Secure = at[1]
 		}
-		t.Skip("there is no mosquitto in PATH")
-	}
-	const tries = 3 // a port may be taken between looking and listening
-	for range tries {
-		s, err := start(t, server, passwd, secure)
-		if err == nil {
-			return s
+		config, err := s.prepare(folder, secure)
+		if err != nil {
+			return nil, err
 		}
-		t.Logf("starting Mosquitto: %v", err)
-	}
-	t.Fatal("Mosquitto did not start")
-	return nil
+		cmd := exec.Command(server, "-c", config)
+		err = process.Run(t, cmd, s.ready)
+		s.process = cmd.Process
+		return s, err
+	})
+	t.Cleanup(func() { s.admin.Disconnect(0) })
+	return s
 }
 
-// find looks where Debian puts servers too, which is not in everybody's PATH.
-func find(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
-		return path, nil
-	}
-	return exec.LookPath("/usr/sbin/" + name)
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+// prepare writes the server's files and returns the path of its settings.
+func (s *Server) prepare(folder string, secure *TLS) (string, error) {
+	if err := os.WriteFile(s.users, nil, 0o600); err != nil {
 		return "", err
 	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port, l.Close()
-}
-
-func start(t testing.TB, server, passwd string, secure *TLS) (*Server, error) {
-	folder := t.TempDir()
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{Address: "127.0.0.1:" + port, users: filepath.Join(folder, "users"), passwd: passwd}
-	if err := os.WriteFile(s.users, nil, 0o600); err != nil {
-		return nil, err
-	}
 	if err := s.setUser(User, Password); err != nil {
-		return nil, err
+		return "", err
 	}
 	text := "per_listener_settings false\nallow_anonymous false\npassword_file " + s.users + "\nsys_interval 1\npersistence false\n" +
-		"max_queued_messages 0\nlistener " + port + " 127.0.0.1\n"
+		"max_queued_messages 0\nlistener " + process.Port(s.Address) + " 127.0.0.1\n"
 	if os.Geteuid() == 0 {
 		text = "user root\n" + text // else it changes to a user that can't read our files
 	}
 	if secure != nil {
-		port, err := freePort()
-		if err != nil {
-			return nil, err
-		}
-		s.Secure = "127.0.0.1:" + port
-		text += "listener " + port + " 127.0.0.1\nrequire_certificate true\n"
+		text += "listener " + process.Port(s.Secure) + " 127.0.0.1\nrequire_certificate true\n"
 		for name, pem := range map[string]string{"cafile": secure.CA, "certfile": secure.Cert, "keyfile": secure.Key} {
 			file := filepath.Join(folder, name)
 			if err := os.WriteFile(file, []byte(pem), 0o600); err != nil {
-				return nil, err
+				return "", err
 			}
 			text += name + " " + file + "\n"
 		}
 	}
 	config := filepath.Join(folder, "mosquitto.conf")
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		return nil, err
-	}
-	return s, s.run(t, server, config)
+	return config, os.WriteFile(config, []byte(text), 0o600)
 }
 
-func (s *Server) run(t testing.TB, server, config string) error {
-	var said bytes.Buffer
-	cmd := exec.Command(server, "-c", config) //nolint:gosec // found in a known place
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		return err
+func (s *Server) ready(context.Context) error {
+	c, err := s.connect(User, Password)
+	if err == nil {
+		s.admin = c
 	}
-	s.process = cmd.Process
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	stop := func() { _ = cmd.Process.Kill(); <-ended }
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		c, err := s.connect(User, Password)
-		if err == nil {
-			s.admin = c
-			break
-		}
-		select {
-		case <-ended:
-			return fmt.Errorf("it ended: %s", said.String())
-		default:
-		}
-		if time.Now().After(end) {
-			stop()
-			return fmt.Errorf("it did not become ready: %w: %s", err, said.String())
-		}
-	}
-	t.Cleanup(func() { s.admin.Disconnect(0); stop() })
-	return nil
+	return err
 }
 
 func (s *Server) connect(user, password string) (client.Client, error) {

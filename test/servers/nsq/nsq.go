@@ -4,20 +4,17 @@
 package nsqserver
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // patience is when waiting for a server is given up.
@@ -35,13 +32,7 @@ type Server struct {
 // built the test is skipped, or fails where the environment has CI=true.
 func Start(t testing.TB, n int) *Server {
 	t.Helper()
-	folder, err := build()
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("NSQ is needed in CI: %v", err)
-		}
-		t.Skipf("no NSQ: %v", err)
-	}
+	folder := process.Script(t, "NSQ", "nsq")
 	tcp, lookup := run(t, filepath.Join(folder, "nsqlookupd"), "-tcp-address=127.0.0.1:0", "-http-address=127.0.0.1:0", "-broadcast-address=127.0.0.1")
 	s := &Server{Lookup: lookup}
 	for range n {
@@ -52,58 +43,22 @@ func Start(t testing.TB, n int) *Server {
 	return s
 }
 
-// build returns the folder of the programs, built if need be.
-func build() (string, error) {
-	_, here, _, _ := runtime.Caller(0)
-	var problem bytes.Buffer
-	cmd := exec.Command(filepath.Join(filepath.Dir(here), "..", "..", "..", "hack", "servers", "nsq.sh"))
-	cmd.Stderr = &problem
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(problem.String()))
-	}
-	return strings.TrimSpace(string(out)), nil
-}
-
 // run starts a program and returns where it says it listens.
 func run(t testing.TB, program string, args ...string) (tcp, web string) {
 	t.Helper()
-	cmd := exec.Command(program, args...) //nolint:gosec // built by our script
-	said, err := cmd.StderrPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := make(chan [2]string, 1)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		var at [2]string
-		lines := bufio.NewScanner(said)
-		for lines.Scan() {
-			for i, protocol := range []string{"TCP", "HTTP"} {
-				if _, address, ok := strings.Cut(lines.Text(), " "+protocol+": listening on "); ok {
-					at[i] = address
-					if at[0] != "" && at[1] != "" {
-						found <- at
-					}
-				}
-			}
+	err := process.RunUntil(t, exec.Command(program, args...), func(line string) bool {
+		if _, address, ok := strings.Cut(line, " TCP: listening on "); ok {
+			tcp = address
 		}
-		_ = cmd.Wait()
-	}()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
-	select {
-	case at := <-found:
-		return at[0], at[1]
-	case <-ended:
-		t.Fatalf("%s ended", program)
-	case <-time.After(patience):
-		t.Fatalf("%s did not become ready", program)
+		if _, address, ok := strings.Cut(line, " HTTP: listening on "); ok {
+			web = address
+		}
+		return tcp != "" && web != ""
+	}, process.Within(patience))
+	if err != nil {
+		t.Fatalf("starting %s: %v", program, err)
 	}
-	return "", ""
+	return tcp, web
 }
 
 // Do sends a command to a server, such as /channel/pause?topic=t&channel=c.

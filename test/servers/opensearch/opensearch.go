@@ -6,21 +6,18 @@
 package opensearchserver
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // Server is a running node.
@@ -37,40 +34,37 @@ type Server struct {
 // where the environment has CI=true.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	if os.Getenv("KEDA_TEST_REAL") != "1" {
-		t.Skip("needs KEDA_TEST_REAL=1, which runs OpenSearch")
-	}
-	jars, err := resolve()
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("OpenSearch is needed in CI: %v", err)
+	process.Wanted(t, "OpenSearch")
+	jars := process.Script(t, "OpenSearch", "opensearch")
+	return process.Try(t, "OpenSearch", 0, func([]string) (*Server, error) {
+		folder := t.TempDir()
+		config := filepath.Join(folder, "node_1", "config")
+		if err := os.MkdirAll(config, 0o700); err != nil {
+			return nil, err
 		}
-		t.Skipf("no OpenSearch: %v", err)
-	}
-	const tries = 3 // a port may be taken between looking and listening
-	for range tries {
-		s, err := start(t, jars)
-		if err == nil {
-			return s
+		if err := os.WriteFile(filepath.Join(config, "opensearch.yml"), []byte(settings), 0o600); err != nil {
+			return nil, err
 		}
-		t.Logf("starting OpenSearch: %v", err)
-	}
-	t.Fatal("OpenSearch did not start")
-	return nil
+		cmd := exec.Command("java", "-Xms384m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+			"-cp", filepath.Join(jars, "*"), "org.codelibs.opensearch.runner.OpenSearchRunner",
+			"-basePath", folder, "-numOfNode", "1", "-clusterName", "test",
+			"-moduleTypes", "org.opensearch.transport.Netty4Plugin,org.opensearch.script.mustache.MustachePlugin")
+		cmd.Dir = folder
+		s := &Server{client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+		return s, process.RunUntil(t, cmd, s.reads(), process.Within(2*time.Minute))
+	})
 }
 
-// resolve returns the folder of OpenSearch's jars, downloaded if need be.
-func resolve() (string, error) {
-	_, here, _, _ := runtime.Caller(0)
-	script := filepath.Join(filepath.Dir(here), "..", "..", "..", "hack", "servers", "opensearch.sh")
-	var problem bytes.Buffer
-	cmd := exec.Command("sh", script)
-	cmd.Stderr = &problem
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(problem.String()))
+// reads takes the lines that the node writes: where it listens, and last that it
+// has started.
+func (s *Server) reads() func(line string) (started bool) {
+	address := regexp.MustCompile(`HttpServerTransport\s*\] .*publish_address \{(127\.0\.0\.1:\d+)\}`)
+	return func(line string) bool {
+		if m := address.FindStringSubmatch(line); m != nil {
+			s.Addr = m[1]
+		}
+		return s.Addr != "" && strings.Contains(line, "recovered [")
 	}
-	return strings.TrimSpace(string(out)), nil
 }
 
 const settings = `
@@ -80,66 +74,6 @@ transport.port: 0
 discovery.type: single-node
 cluster.routing.allocation.disk.threshold_enabled: false
 `
-
-func start(t testing.TB, jars string) (*Server, error) {
-	folder := t.TempDir()
-	config := filepath.Join(folder, "node_1", "config")
-	if err := os.MkdirAll(config, 0o700); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(config, "opensearch.yml"), []byte(settings), 0o600); err != nil {
-		return nil, err
-	}
-	cmd := exec.Command("java", "-Xms384m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-cp", filepath.Join(jars, "*"), "org.codelibs.opensearch.runner.OpenSearchRunner",
-		"-basePath", folder, "-numOfNode", "1", "-clusterName", "test",
-		"-moduleTypes", "org.opensearch.transport.Netty4Plugin,org.opensearch.script.mustache.MustachePlugin")
-	cmd.Dir = folder
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	where, ended := make(chan string, 1), make(chan struct{})
-	go func() {
-		watch(out, where)
-		_ = cmd.Wait()
-		close(ended)
-	}()
-	stop := func() { _ = cmd.Process.Kill(); <-ended }
-	late := time.NewTimer(2 * time.Minute)
-	defer late.Stop()
-	select {
-	case address := <-where:
-		t.Cleanup(stop)
-		return &Server{Addr: address, client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}, nil
-	case <-ended:
-		return nil, errors.New("it ended")
-	case <-late.C:
-		stop()
-		return nil, errors.New("it did not become ready")
-	}
-}
-
-// watch reads what the node writes, and tells the address that it chose once
-// it has started.
-func watch(out io.Reader, where chan<- string) {
-	address := regexp.MustCompile(`HttpServerTransport\s*\] .*publish_address \{(127\.0\.0\.1:\d+)\}`)
-	found := ""
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if m := address.FindStringSubmatch(lines.Text()); m != nil {
-			found = m[1]
-		}
-		if found != "" && strings.Contains(lines.Text(), "recovered [") {
-			where <- found
-			found = ""
-		}
-	}
-	_, _ = io.Copy(io.Discard, out) // a line too long for the scanner
-}
 
 // Put sends a JSON body to a path, such as that of a document, and waits until
 // searches see it.

@@ -5,11 +5,9 @@
 package pgserver
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -21,6 +19,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // The administrator of a Server.
@@ -57,12 +57,7 @@ func Start(t testing.TB, settings []string, files map[string]string) *Server {
 	t.Helper()
 	server, err := binary("postgres")
 	initdb, err2 := binary("initdb")
-	if err := errors.Join(err, err2); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%v; CI needs it", err)
-		}
-		t.Skip(err)
-	}
+	process.Need(t, "PostgreSQL", errors.Join(err, err2))
 	folder, attr := folderFor(t)
 	data := filepath.Join(folder, "data")
 	password := filepath.Join(folder, "password")
@@ -75,16 +70,17 @@ func Start(t testing.TB, settings []string, files map[string]string) *Server {
 	for name, text := range files {
 		write(t, filepath.Join(data, name), text, attr)
 	}
-	const tries = 3 // the port may be taken between looking and listening
-	for range tries {
-		s, err := start(t, server, folder, attr, settings)
-		if err == nil {
-			return s
-		}
-		t.Logf("starting PostgreSQL: %v", err)
+	args := []string{"-D", data, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"}
+	for _, line := range settings {
+		args = append(args, "-c", line)
 	}
-	t.Fatal("PostgreSQL did not start")
-	return nil
+	atOnce := process.EndBy(func(p *os.Process) { _ = p.Signal(syscall.SIGQUIT) })
+	return process.Try(t, "PostgreSQL", 1, func(at []string) (*Server, error) {
+		s := &Server{Address: at[0]}
+		cmd := exec.Command(server, append(args, "-p", process.Port(s.Address))...)
+		cmd.SysProcAttr, cmd.Dir = attr, folder
+		return s, process.Run(t, cmd, s.ready, atOnce)
+	})
 }
 
 // folderFor makes a folder that the server's user owns.
@@ -123,53 +119,12 @@ func write(t testing.TB, path, text string, attr *syscall.SysProcAttr) {
 	}
 }
 
-func start(t testing.TB, server, folder string, attr *syscall.SysProcAttr, settings []string) (*Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func (s *Server) ready(ctx context.Context) error {
+	c, err := s.connect(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &Server{Address: l.Addr().String()}
-	_ = l.Close()
-	_, port, _ := net.SplitHostPort(s.Address)
-	args := []string{"-D", filepath.Join(folder, "data"), "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"}
-	for _, line := range settings {
-		args = append(args, "-c", line)
-	}
-	var said bytes.Buffer
-	cmd := exec.Command(server, args...)
-	cmd.SysProcAttr, cmd.Dir, cmd.Stdout, cmd.Stderr = attr, folder, &said, &said
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	stop := func() { _ = cmd.Process.Signal(syscall.SIGQUIT); <-ended } // at once
-	if err := s.waitReady(ended); err != nil {
-		stop()
-		return nil, fmt.Errorf("%w: %s", err, said.String())
-	}
-	t.Cleanup(stop)
-	return s, nil
-}
-
-func (s *Server) waitReady(ended <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	tick := time.NewTicker(30 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		c, err := s.connect(ctx)
-		if err == nil {
-			return c.Close(ctx)
-		}
-		select {
-		case <-ended:
-			return errors.New("it ended")
-		case <-ctx.Done():
-			return fmt.Errorf("it did not become ready: %w", err)
-		case <-tick.C:
-		}
-	}
+	return c.Close(ctx)
 }
 
 func (s *Server) connect(ctx context.Context) (*pgx.Conn, error) {

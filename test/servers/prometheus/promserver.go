@@ -8,11 +8,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,6 +21,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // Server is a running Prometheus.
@@ -53,80 +53,27 @@ func (s *Server) moment() time.Time {
 // skipped, or fails where the environment has CI=true.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	binaryPath, err := exec.LookPath("prometheus")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("there is no prometheus binary in PATH; CI needs one")
+	program, err := process.Program("prometheus", "prometheus")
+	process.Need(t, "Prometheus", err)
+	return process.Try(t, "Prometheus", 1, func(at []string) (*Server, error) {
+		s := &Server{URL: "http://" + at[0]}
+		folder := t.TempDir()
+		config := filepath.Join(folder, "prometheus.yml")
+		if err := os.WriteFile(config, []byte("global: {scrape_interval: 1h}\n"), 0o600); err != nil {
+			return nil, err
 		}
-		t.Skip("there is no prometheus binary in PATH")
-	}
-	folder := t.TempDir()
-	config := filepath.Join(folder, "prometheus.yml")
-	if err := os.WriteFile(config, []byte("global: {scrape_interval: 1h}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	const tries = 3 // the port may be taken between looking and listening
-	for i := range tries {
-		s, err := start(t, binaryPath, config, filepath.Join(folder, fmt.Sprint("data", i)))
-		if err == nil {
-			return s
-		}
-		t.Logf("starting prometheus: %v", err)
-	}
-	t.Fatal("prometheus did not start")
-	return nil
+		cmd := exec.Command(program, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(folder, "data"),
+			"--web.listen-address="+at[0], "--web.enable-remote-write-receiver", "--log.level=warn")
+		return s, process.Run(t, cmd, s.ready)
+	})
 }
 
-func start(t testing.TB, binaryPath, config, data string) (*Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+func (s *Server) ready(ctx context.Context) error {
+	status, err := process.Get(ctx, s.URL+"/-/ready")
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("the server answered %d", status)
 	}
-	address := l.Addr().String()
-	_ = l.Close()
-	var said bytes.Buffer
-	cmd := exec.Command(binaryPath, "--config.file="+config, "--storage.tsdb.path="+data,
-		"--web.listen-address="+address, "--web.enable-remote-write-receiver", "--log.level=warn")
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	stop := func() { _ = cmd.Process.Kill(); <-ended }
-	s := &Server{URL: "http://" + address}
-	if err := s.waitReady(ended); err != nil {
-		stop()
-		return nil, fmt.Errorf("%w: %s", err, said.String())
-	}
-	t.Cleanup(stop)
-	return s, nil
-}
-
-func (s *Server) waitReady(ended <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ended:
-			return errors.New("it ended")
-		case <-ctx.Done():
-			return errors.New("it did not become ready")
-		case <-tick.C:
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/-/ready", nil)
-		if err != nil {
-			return err
-		}
-		if resp, err := http.DefaultClient.Do(req); err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-	}
+	return err
 }
 
 // Push writes one sample, dated now. Labels are pairs of name and value; the

@@ -8,16 +8,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
-	"time"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // Project is where tests make things; any project is there.
@@ -35,78 +31,17 @@ type Server struct {
 // left out.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	jar, err := find()
+	jar, err := process.Installed("pubsub")
 	if err != nil {
 		t.Skipf("no Pub/Sub emulator: %v", err)
 	}
-	const tries = 3 // the port may be taken between looking and listening
-	for range tries {
-		s, err := start(t, jar)
-		if err == nil {
-			return s
-		}
-		t.Logf("starting the Pub/Sub emulator: %v", err)
-	}
-	t.Fatal("the Pub/Sub emulator did not start")
-	return nil
-}
-
-func find() (string, error) {
-	_, here, _, _ := runtime.Caller(0)
-	script := filepath.Join(filepath.Dir(here), "..", "..", "..", "hack", "servers", "pubsub.sh")
-	var problem bytes.Buffer
-	cmd := exec.Command("sh", script)
-	cmd.Stderr = &problem
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(problem.String()))
-	}
-	return strings.TrimSpace(string(out)), nil
-}
-
-func start(t testing.TB, jar string) (*Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	address := l.Addr().String()
-	_ = l.Close()
-	_, port, _ := net.SplitHostPort(address)
-	var said bytes.Buffer
-	cmd := exec.Command("java", "-Xmx128m", "-jar", jar, "--host=127.0.0.1", "--port="+port)
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	stop := func() { _ = cmd.Process.Kill(); <-ended }
-	s := &Server{URL: "http://" + address}
-	if err := s.waitReady(ended); err != nil {
-		stop()
-		return nil, fmt.Errorf("%w: %s", err, said.String())
-	}
-	t.Cleanup(stop)
-	return s, nil
-}
-
-func (s *Server) waitReady(ended <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ended:
-			return errors.New("it ended")
-		case <-ctx.Done():
-			return errors.New("it did not become ready")
-		case <-tick.C:
-		}
-		if s.ask(ctx, http.MethodGet, "topics", nil, nil) == nil {
-			return nil
-		}
-	}
+	return process.Try(t, "the Pub/Sub emulator", 1, func(at []string) (*Server, error) {
+		s := &Server{URL: "http://" + at[0]}
+		cmd := exec.Command("java", "-Xmx128m", "-jar", jar, "--host=127.0.0.1", "--port="+process.Port(at[0]))
+		return s, process.Run(t, cmd, func(ctx context.Context) error {
+			return s.ask(ctx, http.MethodGet, "topics", nil, nil)
+		})
+	})
 }
 
 // Subscribe makes a topic and a subscription, both with this name.

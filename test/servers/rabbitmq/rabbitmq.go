@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -24,6 +23,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // User and Password are those of the administrator.
@@ -58,38 +59,45 @@ func Start(t testing.TB, secure *TLS) *Server {
 	t.Helper()
 	server, err := exec.LookPath(binary)
 	if err != nil {
-		server, err = exec.LookPath("rabbitmq-server")
+		server, err = process.Program("rabbitmq-server", "rabbitmq")
 	}
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("there is no rabbitmq-server in PATH; CI needs one")
+	process.Need(t, "RabbitMQ", err)
+	return process.Try(t, "RabbitMQ", 5, func(at []string) (*Server, error) {
+		s := &Server{AMQP: at[0], HTTP: at[1]}
+		if secure != nil {
+			s.AMQPS = at[2]
 		}
-		t.Skip("there is no rabbitmq-server in PATH")
-	}
-	const tries = 3 // a port may be taken between looking and listening
-	for range tries {
-		s, err := start(t, server, secure)
-		if err == nil {
-			return s
+		node, names := process.Port(at[3]), process.Port(at[4])
+		env, err := s.prepare(t.TempDir(), secure, node, names)
+		if err != nil {
+			return nil, err
 		}
-		t.Logf("starting RabbitMQ: %v", err)
-	}
-	t.Fatal("RabbitMQ did not start")
-	return nil
+		cmd := exec.Command(server)
+		cmd.Env = env
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		t.Cleanup(func() { endNames(names) })
+		group := process.EndBy(func(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGKILL) }) // the script and the node
+		return s, process.Run(t, cmd, s.ready, group, process.Within(90*time.Second))
+	})
 }
 
-func start(t testing.TB, server string, secure *TLS) (*Server, error) {
-	folder := t.TempDir()
-	ports, err := freePorts()
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{AMQP: "127.0.0.1:" + ports[0], HTTP: "127.0.0.1:" + ports[1]}
-	text := "listeners.tcp.1 = " + s.AMQP + "\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = " + ports[1] +
+// endNames ends the name service, which outlives the node and refuses to end
+// before it.
+func endNames(port string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	kill := exec.CommandContext(ctx, "epmd", "-port", port, "-kill")
+	kill.Env = append(os.Environ(), "ERL_EPMD_RELAXED_COMMAND_CHECK=true")
+	_ = kill.Run()
+}
+
+// prepare writes the node's files and returns its environment; node and names
+// are the ports of the node and of the name service.
+func (s *Server) prepare(folder string, secure *TLS, node, names string) ([]string, error) {
+	text := "listeners.tcp.1 = " + s.AMQP + "\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = " + process.Port(s.HTTP) +
 		"\ndefault_user = " + User + "\ndefault_pass = " + Password +
 		"\ncollect_statistics_interval = 100\nmanagement.db_cache_multiplier = 1\nlog.console = true\nlog.console.level = warning\n"
 	if secure != nil {
-		s.AMQPS = "127.0.0.1:" + ports[4]
 		text += "listeners.ssl.1 = " + s.AMQPS + "\nssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true\n"
 		for name, pem := range map[string]string{"cacertfile": secure.CA, "certfile": secure.Cert, "keyfile": secure.Key} {
 			file := filepath.Join(folder, name)
@@ -103,76 +111,22 @@ func start(t testing.TB, server string, secure *TLS) (*Server, error) {
 	if err := errors.Join(os.WriteFile(advanced, []byte(samples), 0o600), os.WriteFile(config, []byte(text), 0o600), os.WriteFile(plugins, []byte("[rabbitmq_management]."), 0o600)); err != nil {
 		return nil, err
 	}
-	env := append(os.Environ(), "HOME="+folder, "ERL_CRASH_DUMP="+filepath.Join(folder, "dump"), "ERL_EPMD_PORT="+ports[3], "ERL_EPMD_ADDRESS=127.0.0.1",
-		"RABBITMQ_NODENAME=keda"+ports[0]+"@localhost", "RABBITMQ_DIST_PORT="+ports[2], "RABBITMQ_CONFIG_FILE="+config, "RABBITMQ_ADVANCED_CONFIG_FILE="+advanced,
+	return append(os.Environ(), "HOME="+folder, "ERL_CRASH_DUMP="+filepath.Join(folder, "dump"), "ERL_EPMD_PORT="+names, "ERL_EPMD_ADDRESS=127.0.0.1",
+		"RABBITMQ_NODENAME=keda"+process.Port(s.AMQP)+"@localhost", "RABBITMQ_DIST_PORT="+node, "RABBITMQ_CONFIG_FILE="+config, "RABBITMQ_ADVANCED_CONFIG_FILE="+advanced,
 		"RABBITMQ_CONF_ENV_FILE="+filepath.Join(folder, "none"), "RABBITMQ_ENABLED_PLUGINS_FILE="+plugins,
 		"RABBITMQ_MNESIA_BASE="+filepath.Join(folder, "data"), "RABBITMQ_LOG_BASE="+folder, "RABBITMQ_LOGS=-",
-		"RABBITMQ_PID_FILE="+filepath.Join(folder, "pid"), "RABBITMQ_FEATURE_FLAGS_FILE="+filepath.Join(folder, "flags"))
-	return s, s.run(t, server, env, ports[3])
+		"RABBITMQ_PID_FILE="+filepath.Join(folder, "pid"), "RABBITMQ_FEATURE_FLAGS_FILE="+filepath.Join(folder, "flags")), nil
 }
 
-// freePorts finds ports that differ: for AMQP, HTTP, the node, the name
-// service, and AMQP over TLS.
-func freePorts() ([5]string, error) {
-	var ports [5]string
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return ports, err
-		}
-		_, ports[i], _ = net.SplitHostPort(l.Addr().String())
-		defer func() { _ = l.Close() }()
-	}
-	return ports, nil
-}
-
-func (s *Server) run(t testing.TB, server string, env []string, epmdPort string) error {
-	var said bytes.Buffer
-	cmd := exec.Command(server) //nolint:gosec // found in a known place
-	cmd.Env, cmd.Stdout, cmd.Stderr = env, &said, &said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = time.Second // the name service keeps the pipe open
-	if err := cmd.Start(); err != nil {
+func (s *Server) ready(ctx context.Context) error {
+	if _, err := s.api(ctx, http.MethodGet, "/api/overview", nil); err != nil {
 		return err
 	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	stop := func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // its own group: the script and the node
-		<-ended
-		within, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		kill := exec.CommandContext(within, "epmd", "-port", epmdPort, "-kill") //nolint:gosec // our own port
-		kill.Env = append(os.Environ(), "ERL_EPMD_RELAXED_COMMAND_CHECK=true")
-		_ = kill.Run()
+	c, err := s.dial()
+	if err != nil {
+		return err
 	}
-	if err := s.waitReady(ended); err != nil {
-		stop()
-		return fmt.Errorf("%w: %s", err, said.String())
-	}
-	t.Cleanup(stop)
-	return nil
-}
-
-func (s *Server) waitReady(ended <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
-	defer cancel()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ended:
-			return errors.New("it ended")
-		case <-ctx.Done():
-			return errors.New("it did not become ready")
-		case <-tick.C:
-		}
-		if _, err := s.api(ctx, http.MethodGet, "/api/overview", nil); err == nil {
-			if c, err := s.dial(); err == nil {
-				return c.Close()
-			}
-		}
-	}
+	return c.Close()
 }
 
 func (s *Server) dial() (*amqp.Connection, error) {

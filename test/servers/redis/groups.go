@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kedago/keda/internal/conn/conntest"
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // TLS makes a server listen with TLS only, and ask clients for certificates
@@ -40,16 +41,15 @@ func TLS(t testing.TB, authority conntest.Authority) Option {
 // slots evenly.
 func StartCluster(t testing.TB, n int, options ...Option) []*Server {
 	t.Helper()
+	buses, err := process.Addresses(n)
+	if err != nil {
+		t.Fatal(err)
+	}
 	nodes := make([]*Server, n)
 	for i := range nodes {
 		// The bus has a port of its own, since the usual one (port + 10000) may
 		// not exist.
-		bus, err := freeAddress()
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, port, _ := net.SplitHostPort(bus)
-		nodes[i] = Start(t, append([]Option{Args("--cluster-enabled", "yes", "--cluster-port", port, "--cluster-node-timeout", "2000")}, options...)...)
+		nodes[i] = Start(t, append([]Option{Args("--cluster-enabled", "yes", "--cluster-port", process.Port(buses[i]), "--cluster-node-timeout", "2000")}, options...)...)
 	}
 	const slots = 16384
 	for i, node := range nodes {

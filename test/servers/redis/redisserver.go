@@ -5,20 +5,19 @@
 package redisserver
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // Server is a Redis server, or a sentinel.
@@ -51,15 +50,9 @@ func Args(args ...string) Option {
 // has CI=true.
 func binary(t testing.TB, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("there is no %s binary in PATH; CI needs one", name)
-	}
-	t.Skipf("there is no %s binary in PATH; hack/servers/redis.sh installs it", name)
-	return ""
+	path, err := process.Program(name, "redis")
+	process.Need(t, name, err)
+	return path
 }
 
 // Start runs a server until the test ends. Without the binary the test is
@@ -83,26 +76,18 @@ func Start(t testing.TB, options ...Option) *Server {
 // launch runs a command until the test ends, on a port that is free.
 func launch(t testing.TB, s settings, command func(port, folder string) []string) *Server {
 	t.Helper()
-	const tries = 3 // a port may be taken between looking and listening
-	var err error
-	for range tries {
-		var addr string
-		if addr, err = freeAddress(); err != nil {
-			t.Fatal(err)
+	r := process.Try(t, "Redis", 1, func(at []string) (*Server, error) {
+		options, port := s.options, process.Port(at[0])
+		options.Addr, options.Protocol, options.DisableIdentity = at[0], 2, true
+		r := &Server{Addr: at[0], Port: port, command: command(port, t.TempDir()), client: redis.NewClient(&options), stop: func() {}}
+		err := r.Start()
+		if err != nil {
+			_ = r.client.Close()
 		}
-		_, port, _ := net.SplitHostPort(addr)
-		options := s.options
-		options.Addr, options.Protocol, options.DisableIdentity = addr, 2, true
-		r := &Server{Addr: addr, Port: port, command: command(port, t.TempDir()), client: redis.NewClient(&options), stop: func() {}}
-		if err = r.Start(); err == nil {
-			t.Cleanup(func() { r.stop(); _ = r.client.Close() })
-			return r
-		}
-		_ = r.client.Close()
-		t.Logf("starting %s: %v", r.command[0], err)
-	}
-	t.Fatalf("%v", err)
-	return nil
+		return r, err
+	})
+	t.Cleanup(func() { r.stop(); _ = r.client.Close() })
+	return r
 }
 
 // Start runs the server again after Stop, on the same port. What it held is
@@ -114,42 +99,25 @@ func (s *Server) Start() error {
 	if err != nil {
 		return err
 	}
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
+	stop, err := process.Begin(cmd, s.ready, process.Within(20*time.Second), process.EndBy(func(*os.Process) { _ = life.Close() }))
+	if err != nil {
 		return err
 	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	s.stop = sync.OnceFunc(func() { _ = life.Close(); <-ended })
-	if err := s.waitReady(); err != nil {
-		s.stop()
-		return fmt.Errorf("%w: %s", err, tail(said.String()))
-	}
+	s.stop = stop
 	return nil
+}
+
+func (s *Server) ready(ctx context.Context) error {
+	err := s.client.Ping(ctx).Err()
+	var denied redis.Error
+	if errors.As(err, &denied) && strings.HasPrefix(denied.Error(), "NOAUTH") {
+		return nil
+	}
+	return err
 }
 
 // Stop kills the server and waits for its end.
 func (s *Server) Stop() { s.stop() }
-
-func tail(text string) string {
-	const most = 2000
-	return text[max(0, len(text)-most):]
-}
-
-func (s *Server) waitReady() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	var err error
-	for ctx.Err() == nil {
-		var denied redis.Error
-		if err = s.client.Ping(ctx).Err(); err == nil || errors.As(err, &denied) && strings.HasPrefix(denied.Error(), "NOAUTH") {
-			return nil
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return fmt.Errorf("it did not become ready: %w", err)
-}
 
 // Try sends a command and returns its answer, as the default user without a
 // password.
@@ -183,15 +151,6 @@ func (s *Server) Stat(t testing.TB, section, name string) int64 {
 	}
 	t.Fatalf("INFO %s has no %s", section, name)
 	return 0
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String(), nil
 }
 
 // writeFile writes a file that a server reads.

@@ -50,6 +50,7 @@ const password = "password-of-keda"
 func servers() []server {
 	return []server{
 		{"activemq", func(t testing.TB) string { return "http://" + activemqserver.Start(t).Addr + "/api/jolokia" }},
+		{"artemis", func(t testing.TB) string { return "http://" + activemqserver.StartArtemis(t).Addr + "/console/jolokia" }},
 		{"azurite", func(t testing.TB) string {
 			s := azuriteserver.Start(t)
 			return azuriteserver.Connection(s.Queue, s.Blob)

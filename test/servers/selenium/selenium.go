@@ -6,19 +6,14 @@
 package selenium
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/kedago/keda/test/servers/process"
 )
 
 // User asks the Grid, with Password.
@@ -39,93 +34,27 @@ type Server struct {
 // CI=true.
 func Start(t testing.TB, slots int, stereotype string) *Server {
 	t.Helper()
-	program, err := find()
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("Selenium Grid is needed in CI: %v", err)
-		}
-		t.Skipf("no Selenium Grid: %v", err)
-	}
-	const tries = 3 // a port may be taken between looking and listening
-	for range tries {
-		s, err := start(t, program, slots, stereotype)
-		if err == nil {
-			return s
-		}
-		t.Logf("starting Selenium Grid: %v", err)
-	}
-	t.Fatal("Selenium Grid did not start")
-	return nil
-}
-
-// find returns the program, installed if need be.
-func find() (string, error) {
-	_, here, _, _ := runtime.Caller(0)
-	script := filepath.Join(filepath.Dir(here), "..", "..", "..", "hack", "servers", "selenium.sh")
-	var problem bytes.Buffer
-	cmd := exec.Command("sh", script)
-	cmd.Stderr = &problem
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(problem.String()))
-	}
-	return strings.TrimSpace(string(out)), nil
-}
-
-func start(t testing.TB, program string, slots int, stereotype string) (*Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{Addr: l.Addr().String()}
-	_ = l.Close()
-	host, port, err := net.SplitHostPort(s.Addr)
-	if err != nil {
-		return nil, err
-	}
+	program := process.Script(t, "Selenium Grid", "selenium")
 	driver, err := exec.LookPath("false") // never started
-	if err != nil {
-		return nil, err
-	}
-	var said bytes.Buffer
-	cmd := exec.Command("java", "-Xmx192m", "-XX:TieredStopAtLevel=1", "-jar", program, "standalone",
-		"--host", host, "--port", port, "--username", User, "--password", Password, "--detect-drivers", "false",
-		"--driver-configuration", "display-name=browser", fmt.Sprint("max-sessions=", slots), "webdriver-executable="+driver, "stereotype="+stereotype,
-		"--max-sessions", fmt.Sprint(slots), "--override-max-sessions", "true")
-	cmd.Dir = t.TempDir()
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	stop := func() { _ = cmd.Process.Kill(); <-ended }
-	if err := s.waitReady(ended); err != nil {
-		stop()
-		return nil, fmt.Errorf("%w: %s", err, said.String())
-	}
-	t.Cleanup(stop)
-	return s, nil
+	process.Need(t, "program that stands for a driver", err)
+	return process.Try(t, "Selenium Grid", 1, func(at []string) (*Server, error) {
+		s := &Server{Addr: at[0]}
+		cmd := exec.Command("java", "-Xmx192m", "-XX:TieredStopAtLevel=1", "-jar", program, "standalone",
+			"--host", "127.0.0.1", "--port", process.Port(s.Addr), "--username", User, "--password", Password, "--detect-drivers", "false",
+			"--driver-configuration", "display-name=browser", fmt.Sprint("max-sessions=", slots), "webdriver-executable="+driver, "stereotype="+stereotype,
+			"--max-sessions", fmt.Sprint(slots), "--override-max-sessions", "true")
+		cmd.Dir = t.TempDir()
+		return s, process.Run(t, cmd, s.ready)
+	})
 }
 
-func (s *Server) waitReady(ended <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ended:
-			return errors.New("it ended")
-		case <-ctx.Done():
-			return errors.New("it did not become ready")
-		case <-tick.C:
-		}
-		// It is ready once its node is there.
-		if status, err := s.ask(ctx, http.MethodGet, "/readyz", ""); err == nil && status == http.StatusOK {
-			return nil
-		}
+// ready is so once the node is there.
+func (s *Server) ready(ctx context.Context) error {
+	status, err := s.ask(ctx, http.MethodGet, "/readyz", "")
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("the Grid answered %d", status)
 	}
+	return err
 }
 
 // Wait begins a session that asks for capabilities (JSON), which waits in the
