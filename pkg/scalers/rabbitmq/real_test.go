@@ -234,7 +234,7 @@ func modes(t *testing.T, s *rabbitmqserver.Server) {
 // rates keeps messages coming and going until the server shows how fast.
 func rates(t *testing.T, s *rabbitmqserver.Server, at map[string]string, value func(map[string]string) scaler.Reading) {
 	ch := s.Channel(t)
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if err := ch.PublishWithContext(t.Context(), "", "held", false, false, amqp.Publishing{}); err != nil {
 			t.Fatal(err)
 		}
