@@ -39,15 +39,19 @@ func releaseUnused(ctx context.Context) error {
 	defer ticks.Stop()
 	collect := time.Now().Add(collectAfter)
 	for {
+		forget := false
 		select {
 		case <-ctx.Done():
 			return nil
 		case now := <-ticks.C:
-			if now.After(collect) {
+			if forget = now.After(collect); forget {
 				debug.FreeOSMemory()
 				collect = now.Add(collectEvery)
 			}
 		}
 		_ = dropExecutable() // it only saves memory
+		if forget {
+			_ = forgetExecutable() // so does this
+		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // dropExecutable unmaps the pages of the executable, of which more than half
@@ -28,14 +30,28 @@ func dropExecutable() error {
 		if !ok {
 			continue
 		}
-		// Where the file happens to be cached in huge pages, one function that is
-		// used would map 2 MiB. Kernels without huge pages refuse this.
+		// Where the file is cached in large pages, one function that is used maps
+		// as much as 2 MiB, and reading ahead of it makes such pages. Neither is
+		// needed to work, so what a kernel refuses of this does not matter.
 		_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, start, end-start, syscall.MADV_NOHUGEPAGE)
+		_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, start, end-start, syscall.MADV_RANDOM)
 		if _, _, errno := syscall.Syscall(syscall.SYS_MADVISE, start, end-start, syscall.MADV_DONTNEED); errno != 0 {
 			return fmt.Errorf("unmapping pages of the executable: %w", errno)
 		}
 	}
 	return nil
+}
+
+// forgetExecutable has the kernel forget what it has cached of the executable,
+// after it was unmapped: about two thirds were read by chance, next to what a
+// start needs. What is used is read again, page by page, and stays.
+func forgetExecutable() error {
+	file, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	return unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED)
 }
 
 // readOnlyMapping reads a line of /proc/<pid>/maps, proc_pid_maps(5): address,

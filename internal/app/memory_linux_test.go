@@ -25,5 +25,8 @@ func TestDropExecutable(t *testing.T) {
 		if err := dropExecutable(); err != nil {
 			t.Fatal(err)
 		}
+		if err := forgetExecutable(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
