@@ -28,14 +28,10 @@ func (v clusterView) ReadStatus(ctx context.Context, apiVersion, kind, namespace
 	u.SetGroupVersionKind(gv.WithKind(kind))
 	err = v.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, u)
 	switch {
-	case apierrors.IsNotFound(err):
-		return nil, scaler.Missing(errors.New("it does not exist"), "%s", doing)
 	case meta.IsNoMatchError(err):
 		return nil, scaler.Missing(fmt.Errorf("the cluster has no kind %s in %s", kind, apiVersion), "%s", doing)
-	case apierrors.IsForbidden(err):
-		return nil, scaler.Denied(fmt.Errorf("the operator may not; expected a Role in namespace %s, bound to the operator's service account, that lets it get %s", namespace, resourceOf(err, kind)), "%s", doing)
 	case err != nil:
-		return nil, scaler.Unreachable(err, "%s", doing)
+		return nil, unread(err, fmt.Sprintf("a Role in namespace %s, bound to the operator's service account, that lets it get %s", namespace, resourceOf(err, kind)), doing)
 	}
 	status, found := u.Object["status"]
 	if !found {

@@ -2,6 +2,7 @@ package conn
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"slices"
@@ -86,8 +87,8 @@ func (a *HTTPAuth) paramsOf(mode string) param.Set {
 	return nil
 }
 
-// uses says whether a mode is supported and chosen; letter case does not matter.
-func (a *HTTPAuth) uses(mode string) bool {
+// Uses says whether a mode is supported and chosen; letter case does not matter.
+func (a *HTTPAuth) Uses(mode string) bool {
 	return slices.Contains(a.supports, mode) &&
 		slices.ContainsFunc(a.modes, func(m string) bool { return strings.EqualFold(m, mode) })
 }
@@ -96,7 +97,7 @@ func (a *HTTPAuth) uses(mode string) bool {
 // or "" without one.
 func (a *HTTPAuth) SetsAuthorization() string {
 	for _, m := range []string{AuthBasic, AuthBearer, AuthOAuth} {
-		if a.uses(m) {
+		if a.Uses(m) {
 			return m
 		}
 	}
@@ -116,7 +117,7 @@ func (a *HTTPAuth) Check() param.Problems {
 		}
 	}
 	need := func(mode, name string, given bool) {
-		if a.uses(mode) && !given {
+		if a.Uses(mode) && !given {
 			ps.Errorf("authenticationRef."+name, "is missing; expected a value, since authModes has %s", mode)
 		}
 	}
@@ -126,12 +127,12 @@ func (a *HTTPAuth) Check() param.Problems {
 	need(AuthCustom, "customAuthValue", a.has.value)
 	need(AuthAPIKey, "apiKey", a.has.apiKey)
 	need(AuthTLS, "cert and key", a.tls.HasPair())
-	if a.uses(AuthOAuth) {
+	if a.Uses(AuthOAuth) {
 		ps = append(ps, a.oauth.check()...)
 	}
 	var authorization []string
 	for _, m := range []string{AuthBasic, AuthBearer, AuthOAuth} {
-		if a.uses(m) {
+		if a.Uses(m) {
 			authorization = append(authorization, m)
 		}
 	}
@@ -144,7 +145,7 @@ func (a *HTTPAuth) Check() param.Problems {
 // tlsDigest stands for the TLS settings of the client, revealing none.
 func (a *HTTPAuth) tlsDigest() string {
 	pair := "no pair"
-	if a.uses(AuthTLS) {
+	if a.Uses(AuthTLS) {
 		pair = "pair"
 	}
 	return Digest(a.tls.Digest(), pair)
@@ -152,16 +153,16 @@ func (a *HTTPAuth) tlsDigest() string {
 
 // apply puts the credentials on req.
 func (a *HTTPAuth) apply(ctx context.Context, req *http.Request, tokens *tokenCache) error {
-	if a.uses(AuthBasic) {
+	if a.Uses(AuthBasic) {
 		req.SetBasicAuth(a.username, a.password.Reveal())
 	}
-	if a.uses(AuthBearer) {
+	if a.Uses(AuthBearer) {
 		req.Header.Set("Authorization", "Bearer "+a.bearer.Reveal())
 	}
-	if a.uses(AuthCustom) {
+	if a.Uses(AuthCustom) {
 		req.Header.Set(a.header, a.value.Reveal())
 	}
-	if a.uses(AuthAPIKey) {
+	if a.Uses(AuthAPIKey) {
 		a.applyKey(req)
 	}
 	if tokens != nil {
@@ -207,4 +208,33 @@ func WithTLS(t *TLS) HTTPAuth {
 		a.supports, a.modes = []string{AuthTLS}, []string{AuthTLS}
 	}
 	return a
+}
+
+// UsePair chooses the mode tls where a client certificate is given, for
+// scalers with a switch of their own for it.
+func (a *HTTPAuth) UsePair() {
+	if a.tls.HasPair() && !a.Uses(AuthTLS) {
+		a.modes = append(a.modes, AuthTLS)
+	}
+}
+
+// Digest stands for all that proves who asks, revealing none, for the keys of
+// batches.
+func (a *HTTPAuth) Digest() string {
+	return Digest(strings.Join(a.modes, ","), a.tlsDigest(), a.username, a.password.Reveal(), a.bearer.Reveal(), a.apiKey.Reveal(),
+		a.method, a.keyName, a.header, a.value.Reveal(), a.oauth.digest())
+}
+
+// MapBearer replaces the token of the mode bearer, for servers whose users give
+// what a token is made of.
+func (a *HTTPAuth) MapBearer(token func(given string) string) {
+	if a.Uses(AuthBearer) {
+		a.bearer = param.Hide(token(a.bearer.Reveal()))
+	}
+}
+
+// Basic is the Authorization header of basic authentication, for scalers that
+// put credentials on requests themselves.
+func Basic(username string, password param.Hidden) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(username+":"+password.Reveal()))
 }

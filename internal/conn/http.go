@@ -86,7 +86,7 @@ func OpenHTTP(env scaler.Env, auth *HTTPAuth, s HTTPSettings) (*HTTPClient, erro
 		return nil, scaler.Misconfigured(err, "preparing an HTTP client")
 	}
 	c.shared, c.release = shared, append(c.release, release)
-	if !auth.uses(AuthOAuth) {
+	if !auth.Uses(AuthOAuth) {
 		return c, nil
 	}
 	key = scaler.PoolKey{Driver: "oauth", Address: key.Address, Credentials: Digest(key.Credentials, auth.oauth.digest())}

@@ -57,7 +57,11 @@ func (o *oauthParams) check() param.Problems {
 	return ps
 }
 
+// digest is "" without an address for tokens.
 func (o *oauthParams) digest() string {
+	if o.tokenURL == nil {
+		return ""
+	}
 	return Digest(o.tokenURL.String(), o.clientID, o.secret.Reveal(), strings.Join(o.scopes, " "), o.extra)
 }
 

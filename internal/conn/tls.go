@@ -49,13 +49,23 @@ func (t *TLS) ModeField() *param.Field {
 // MaterialParams declares certificates and checks, for scalers whose address
 // says whether TLS is used.
 func (t *TLS) MaterialParams() param.Set {
+	return append(t.CertificateParams(), t.UnsafeField("unsafeSsl"))
+}
+
+// CertificateParams declares the certificates only, for scalers that spell the
+// switch for checks differently or take it from elsewhere.
+func (t *TLS) CertificateParams() param.Set {
 	return param.Group("TLS",
 		param.Secret("ca", &t.ca).Doc("Certificate authorities (PEM) that the server's certificate is checked with; the system's when unset."),
 		param.Secret("cert", &t.cert).IsSet(&t.hasCert).Doc("Client certificate (PEM)."),
 		param.Secret("key", &t.key).IsSet(&t.hasKey).Doc("Private key of the client certificate (PEM)."),
 		param.Secret("keyPassword", &t.keyPassword).Doc("Password of the private key."),
-		param.Bool("unsafeSsl", &t.unsafe).Default(false).Doc("Whether to skip checking the server's certificate."),
 	)
+}
+
+// UnsafeField declares only the switch that skips checking certificates.
+func (t *TLS) UnsafeField(name string) *param.Field {
+	return param.Group("TLS", param.Bool(name, &t.unsafe).Default(false).Doc("Whether to skip checking the server's certificate."))[0]
 }
 
 // NamedParams declares certificates and checks under other names than usual.
@@ -65,7 +75,7 @@ func (t *TLS) NamedParams(ca, cert, key string) param.Set {
 		param.Secret(ca, &t.ca).Doc("Certificate authorities (PEM) that the server's certificate is checked with; the system's when unset."),
 		param.Secret(cert, &t.cert).IsSet(&t.hasCert).Doc("Client certificate (PEM)."),
 		param.Secret(key, &t.key).IsSet(&t.hasKey).Doc("Private key of the client certificate (PEM)."),
-		param.Bool("unsafeSsl", &t.unsafe).Default(false).Doc("Whether to skip checking the server's certificate."),
+		t.UnsafeField("unsafeSsl"),
 	)
 }
 

@@ -36,7 +36,7 @@ func newSharedHTTP(o scaler.HTTPOptions, auth *HTTPAuth) (*sharedHTTP, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !auth.uses(AuthTLS) {
+	if !auth.Uses(AuthTLS) {
 		config.Certificates = nil
 	}
 	if err := bounds(config, o); err != nil {

@@ -24,18 +24,7 @@ const (
 type client struct {
 	config  gocql.ClusterConfig
 	address string
-
-	mu      sync.Mutex
-	session *gocql.Session
-	making  *attempt
-	closed  bool
-}
-
-// attempt is a session in the making.
-type attempt struct {
-	done    chan struct{}
-	session *gocql.Session
-	err     error
+	session conn.Lazy[gocql.Session]
 }
 
 func newClient(c *config, env scaler.Env) (*client, error) {
@@ -60,14 +49,16 @@ func newClient(c *config, env scaler.Env) (*client, error) {
 	cluster.ReconnectionPolicy = &gocql.ConstantReconnectionPolicy{MaxRetries: 1, Interval: time.Millisecond}
 	cluster.Logger = silent{}
 	cluster.Authenticator = gocql.PasswordAuthenticator{Username: c.username, Password: c.password.Reveal()}
-	return &client{config: *cluster, address: c.address}, nil
+	k := &client{config: *cluster, address: c.address}
+	k.session.Make, k.session.End, k.session.Closed = k.make, (*gocql.Session).Close, gocql.ErrSessionClosed
+	return k, nil
 }
 
 // do calls ask with a session. When the session turns out to be lost, it is
 // given up, and ask is called once more with a new one.
 func (k *client) do(ctx context.Context, ask func(*gocql.Session) error) error {
 	for again := false; ; again = true {
-		session, fresh, err := k.get(ctx)
+		session, fresh, err := k.session.Get(ctx)
 		if err != nil {
 			return err
 		}
@@ -75,44 +66,14 @@ func (k *client) do(ctx context.Context, ask func(*gocql.Session) error) error {
 		if err == nil || isAnswer(err) || ctx.Err() != nil {
 			return err
 		}
-		k.drop(session)
+		k.session.Drop(session)
 		if fresh || again {
 			return err
 		}
 	}
 }
 
-// get returns the session, waiting no longer than ctx, and whether it was made
-// for this call.
-func (k *client) get(ctx context.Context) (session *gocql.Session, fresh bool, err error) {
-	k.mu.Lock()
-	if k.closed {
-		k.mu.Unlock()
-		return nil, false, gocql.ErrSessionClosed
-	}
-	if k.session != nil {
-		defer k.mu.Unlock()
-		return k.session, false, nil
-	}
-	if ctx.Err() != nil {
-		k.mu.Unlock()
-		return nil, false, ctx.Err()
-	}
-	if k.making == nil {
-		k.making = &attempt{done: make(chan struct{})}
-		go k.make(k.making)
-	}
-	a := k.making
-	k.mu.Unlock()
-	select {
-	case <-ctx.Done():
-		return nil, false, ctx.Err()
-	case <-a.done:
-		return a.session, true, a.err
-	}
-}
-
-func (k *client) make(a *attempt) {
+func (k *client) make() (*gocql.Session, error) {
 	var seen observer
 	config := k.config
 	config.ConnectObserver = &seen
@@ -120,41 +81,12 @@ func (k *client) make(a *attempt) {
 	if err != nil && seen.last() != nil {
 		err = seen.last() // the driver's own error is its text only
 	}
-	k.mu.Lock()
-	k.making = nil
-	late := k.closed && session != nil
-	if late {
-		a.err = gocql.ErrSessionClosed
-	} else {
-		k.session, a.session, a.err = session, session, err
-	}
-	k.mu.Unlock()
-	if late {
-		session.Close()
-	}
-	close(a.done)
-}
-
-// drop gives a lost session up.
-func (k *client) drop(lost *gocql.Session) {
-	k.mu.Lock()
-	if k.session == lost {
-		k.session = nil
-	}
-	k.mu.Unlock()
-	lost.Close()
+	return session, err
 }
 
 // Close implements io.Closer.
 func (k *client) Close() error {
-	k.mu.Lock()
-	k.closed = true
-	session := k.session
-	k.session = nil
-	k.mu.Unlock()
-	if session != nil {
-		session.Close()
-	}
+	k.session.Close()
 	return nil
 }
 

@@ -52,8 +52,8 @@ func (a *asker) dql(ctx context.Context) (scaler.Reading, error) {
 		case token == "":
 			return scaler.Reading{}, scaler.BadAnswer(errors.New("the query is running and the answer has no requestToken"), "%s", a.doing)
 		case try > 0:
-			if err := pause(ctx, a.wait); err != nil {
-				return scaler.Reading{}, scaler.Unreachable(err, "%s: waiting for the query's result", a.doing)
+			if !conn.Wait(ctx, a.wait) {
+				return scaler.Reading{}, scaler.Unreachable(ctx.Err(), "%s: waiting for the query's result", a.doing)
 			}
 		}
 		poll := url.Values{"request-token": {token}, "request-timeout-milliseconds": {fmt.Sprint(hold.Milliseconds())}}
@@ -124,16 +124,4 @@ func (e execution) read(doing string) (scaler.Reading, error) {
 		r.Note = "the query found several records, of which the first counts"
 	}
 	return r, nil
-}
-
-// pause waits, unless the measurement's time is over before.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
 )
 
@@ -51,12 +52,8 @@ func (s *source) watch(ctx context.Context, tell func(scaler.SignalKind, error))
 		} else {
 			tell(scaler.Broken, err)
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !conn.Wait(ctx, pause) {
 			return
-		case <-timer.C:
 		}
 		pause = min(2*pause, retryMost)
 	}

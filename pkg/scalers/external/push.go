@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scalers/external/externalscalerpb"
 )
@@ -148,12 +149,8 @@ func (p *pushed) run() {
 			pause = retryMost
 		}
 		p.tell(func() { p.live = false }, s)
-		timer := time.NewTimer(pause)
-		select {
-		case <-p.ctx.Done():
-			timer.Stop()
+		if !conn.Wait(p.ctx, pause) {
 			return
-		case <-timer.C:
 		}
 		pause = min(2*pause, retryMost)
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
 )
@@ -156,12 +157,8 @@ func (s *source) begin(ctx context.Context, on func(scaler.Signal)) {
 		if !failed {
 			on(scaler.Signal{Kind: scaler.Broken, Err: scaler.Unreachable(err, "watching the events of namespace %s", s.namespace)})
 		}
-		timer := time.NewTimer(retryPause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !conn.Wait(ctx, retryPause) {
 			return
-		case <-timer.C:
 		}
 	}
 }

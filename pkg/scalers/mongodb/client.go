@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,11 +34,7 @@ type client struct {
 	tls    *tls.Config // nil when the uri alone says it
 	dialer *dialer
 	hub    *hub
-
-	mu     sync.Mutex // guards what follows; never held over I/O
-	making *attempt
-	made   *mongo.Client
-	closed bool
+	lazy   conn.Lazy[mongo.Client]
 }
 
 // dialer remembers that the last server was refused, as the driver goes on to
@@ -68,12 +63,6 @@ func (d *dialer) explain(err error) error {
 	return err
 }
 
-// attempt is one try to make the driver's client; err is set before done closes.
-type attempt struct {
-	done chan struct{}
-	err  error
-}
-
 func newClient(c *config, env scaler.Env) (*client, error) {
 	k := &client{uri: c.uri(), dialer: &dialer{network: conn.NewNetwork(env.HTTP)}}
 	own, err := conn.AlwaysTLS(&c.tls, env.HTTP)
@@ -84,49 +73,14 @@ func newClient(c *config, env scaler.Env) (*client, error) {
 		k.tls = own
 	}
 	k.hub = newHub(k.follow)
+	k.lazy.Make, k.lazy.End, k.lazy.Closed = k.connect, disconnect, mongo.ErrClientDisconnected
 	return k, nil
 }
 
 // get returns the driver's client, waiting no longer than ctx.
 func (k *client) get(ctx context.Context) (*mongo.Client, error) {
-	k.mu.Lock()
-	if k.made != nil {
-		defer k.mu.Unlock()
-		return k.made, nil
-	}
-	if k.making == nil {
-		k.making = &attempt{done: make(chan struct{})}
-		go k.make(k.making)
-	}
-	a := k.making
-	k.mu.Unlock()
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-a.done:
-	}
-	if a.err != nil {
-		return nil, a.err
-	}
-	return k.get(ctx)
-}
-
-func (k *client) make(a *attempt) {
-	made, err := k.connect()
-	k.mu.Lock()
-	k.making = nil
-	late := k.closed && err == nil
-	if late {
-		err = mongo.ErrClientDisconnected
-	} else {
-		k.made = made
-	}
-	k.mu.Unlock()
-	if late {
-		disconnect(made)
-	}
-	a.err = err
-	close(a.done)
+	made, _, err := k.lazy.Get(ctx)
+	return made, err
 }
 
 func (k *client) connect() (*mongo.Client, error) {
@@ -147,13 +101,7 @@ func (k *client) connect() (*mongo.Client, error) {
 // Close implements io.Closer.
 func (k *client) Close() error {
 	k.hub.close()
-	k.mu.Lock()
-	k.closed = true
-	made := k.made
-	k.mu.Unlock()
-	if made != nil {
-		disconnect(made)
-	}
+	k.lazy.Close()
 	return nil
 }
 

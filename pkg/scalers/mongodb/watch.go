@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
+	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
 )
 
@@ -170,12 +171,8 @@ func (h *hub) run(ctx context.Context, at place, f *followed) {
 			w.live, w.failed = false, true
 			return []scaler.Signal{{Kind: kind, Err: err}}
 		})
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !conn.Wait(ctx, pause) {
 			return
-		case <-timer.C:
 		}
 		pause = min(2*pause, retryMost)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/kedago/keda/internal/conn"
 	"github.com/kedago/keda/pkg/scaler"
 )
 
@@ -133,12 +134,7 @@ func (h *hub) run() {
 			w.live, w.failed = false, true
 			return []scaler.Signal{{Kind: kind, Err: err}}
 		})
-		timer := time.NewTimer(pause)
-		select {
-		case <-h.ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+		conn.Wait(h.ctx, pause) // when it ends, done says so
 		pause = min(2*pause, retryMost)
 		if h.done() {
 			return

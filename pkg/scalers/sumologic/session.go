@@ -32,7 +32,7 @@ func (s *session) ask(ctx context.Context, method string, at *url.URL, send, int
 		if later := scaler.RetryAfterOf(err); later > pause {
 			pause = later
 		}
-		if !wait(ctx, pause) {
+		if !conn.Wait(ctx, pause) {
 			return err
 		}
 		pause *= 2
@@ -100,16 +100,4 @@ func (s *session) endpoint(path ...string) *url.URL {
 func (s *session) span() (from, to string) {
 	now := s.client.Now().UTC()
 	return now.Add(-s.config.timerange).Format(time.RFC3339), now.Format(time.RFC3339)
-}
-
-// wait says whether the time has passed before the context was over.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }
