@@ -2,7 +2,6 @@ package datadog
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -59,8 +58,8 @@ func (a *asker) askAPI(ctx context.Context) (scaler.Reading, error) {
 		return scaler.Reading{}, err
 	}
 	var parsed answer
-	if err := json.Unmarshal(got.Body, &parsed); err != nil {
-		return scaler.Reading{}, scaler.BadAnswer(errors.New("the answer is not the JSON expected"), "%s", doing)
+	if err := conn.DecodeJSON(got.Body, &parsed, doing); err != nil {
+		return scaler.Reading{}, err
 	}
 	if parsed.Status == "error" {
 		return scaler.Reading{}, scaler.Misconfigured(errors.New("Datadog could not run the query; expected one that the metrics explorer runs"), "%s", doing) //nolint:staticcheck // a name
