@@ -23,7 +23,8 @@ mapfile -t rest < <(go list ./... | grep -v -e /pkg/scalers/ -e /test/e2e -e /te
 mapfile -t sources < <(go list ./pkg/scalers/... ./test/servers/...)
 run unit -race "${rest[@]}"
 run sources -race -p 2 -timeout 15m "${sources[@]}"
-run e2e -race -count=1 -timeout 20m -p 1 ./test/e2e/... ./test/install/... ./test/ha/...
+# The timeout has room for the first compilation for two other processors.
+run e2e -race -count=1 -timeout 40m -p 1 ./test/e2e/... ./test/install/... ./test/ha/...
 
 echo "== helm chart"
 (cd test/helm && GOWORK=off go test -count=1 ./...) || failed=1

@@ -32,7 +32,7 @@ func (op *operator) tellReplicas(mgr ctrl.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
-	server := relay.NewServer(relaySource{op.metricSource()}, o.Log)
+	server := relay.NewServer(relaySource{op.metricSource()}, clock.RealClock{}, o.Log)
 	op.store.OnChange(server.Changed)
 	op.store.OnEntry(server.Changed)
 	err = mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {

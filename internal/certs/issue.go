@@ -14,8 +14,10 @@ import (
 	"time"
 )
 
-// skew lets clocks of clients be behind ours.
-const skew = 5 * time.Minute
+// skew lets clocks be behind the one that a certificate was made by: that of a
+// peer, or the same one after it was set back. A clock that holds local time in
+// place of UTC is off by up to 14 hours.
+const skew = 24 * time.Hour
 
 // uses of a certificate: the roles know each other by it too, as servers and
 // as clients.

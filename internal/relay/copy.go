@@ -154,8 +154,9 @@ func (c *Copy) lost(err error) {
 func (c *Copy) apply(b *relaypb.Batch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := c.clock.Now()
 	for _, sent := range b.GetWorkloads() {
-		c.put(fromWire(sent))
+		c.put(fromWire(sent, now))
 	}
 	if b.GetComplete() {
 		c.complete = true
@@ -313,8 +314,9 @@ func (c *Copy) ask(ctx context.Context, namespace, metric string) ([]Workload, e
 		return nil, fmt.Errorf("asking the operator: %w", err)
 	}
 	var out []Workload
+	now := c.clock.Now()
 	for _, sent := range got.GetWorkloads() {
-		if w := fromWire(sent); len(w.Answers) == 1 {
+		if w := fromWire(sent, now); len(w.Answers) == 1 {
 			out = append(out, w)
 		}
 	}

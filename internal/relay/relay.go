@@ -53,38 +53,34 @@ type Source interface {
 	Ask(ctx context.Context, namespace, metric string) []Workload
 }
 
-func toWire(w Workload) *relaypb.Workload {
+// toWire is a workload as it is sent now.
+func toWire(w Workload, now time.Time) *relaypb.Workload {
 	out := &relaypb.Workload{
 		Id: w.ID, Namespace: w.Namespace, SelectorKey: w.SelectorKey, SelectorValue: w.SelectorValue,
 		PollingIntervalNs: int64(w.Interval), Answers: make([]*relaypb.Answer, len(w.Answers)),
 	}
 	for i, a := range w.Answers {
-		out.Answers[i] = &relaypb.Answer{Metric: a.Metric, Value: a.Value, At: nanos(a.At), GoodUntil: nanos(a.GoodUntil), Failure: a.Failure, Idle: a.Idle}
+		sent := &relaypb.Answer{Metric: a.Metric, Value: a.Value, Failure: a.Failure, Idle: a.Idle}
+		if !a.At.IsZero() {
+			sent.AgeNs, sent.GoodForNs = new(int64(now.Sub(a.At))), int64(a.GoodUntil.Sub(now))
+		}
+		out.Answers[i] = sent
 	}
 	return out
 }
 
-func fromWire(w *relaypb.Workload) Workload {
+// fromWire is a workload as it is received now, by the clock on this side.
+func fromWire(w *relaypb.Workload, now time.Time) Workload {
 	out := Workload{
 		ID: w.GetId(), Namespace: w.GetNamespace(), SelectorKey: w.GetSelectorKey(), SelectorValue: w.GetSelectorValue(),
 		Interval: time.Duration(w.GetPollingIntervalNs()), Answers: make([]Answer, len(w.GetAnswers())),
 	}
-	for i, a := range w.GetAnswers() {
-		out.Answers[i] = Answer{Metric: a.GetMetric(), Value: a.GetValue(), At: moment(a.GetAt()), GoodUntil: moment(a.GetGoodUntil()), Failure: a.GetFailure(), Idle: a.GetIdle()}
+	for i, sent := range w.GetAnswers() {
+		a := Answer{Metric: sent.GetMetric(), Value: sent.GetValue(), Failure: sent.GetFailure(), Idle: sent.GetIdle()}
+		if sent.AgeNs != nil {
+			a.At, a.GoodUntil = now.Add(-time.Duration(sent.GetAgeNs())), now.Add(time.Duration(sent.GetGoodForNs()))
+		}
+		out.Answers[i] = a
 	}
 	return out
-}
-
-func nanos(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixNano()
-}
-
-func moment(n int64) time.Time {
-	if n == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, n)
 }

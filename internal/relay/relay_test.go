@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/kedago/keda/internal/certs"
@@ -105,8 +106,10 @@ type rig struct {
 	t       *testing.T
 	files   Files
 	address string
-	clock   *clocktesting.FakePassiveClock
-	copy    *Copy
+	clock   *clocktesting.FakePassiveClock // the replica's
+	// operators is the operator's, the replica's where it is nil.
+	operators clock.PassiveClock
+	copy      *Copy
 }
 
 const serverName = "keda-operator.keda.svc"
@@ -157,7 +160,11 @@ func (r *rig) operator(s *source) (server *Server, stop func()) {
 		l, err = (&net.ListenConfig{}).Listen(r.t.Context(), "tcp", r.address)
 		return err == nil
 	})
-	server = NewServer(s, slog.New(slog.DiscardHandler))
+	var now clock.PassiveClock = r.clock
+	if r.operators != nil {
+		now = r.operators
+	}
+	server = NewServer(s, now, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- server.Run(ctx, l, Credentials(r.files, "")) }()
@@ -226,6 +233,33 @@ func TestCopyFollows(t *testing.T) {
 	s.remove(mail)
 	server.Changed(mail)
 	r.eventually("the removal is known", func() bool { return slices.Equal(r.copy.Names(), []string{"s0-kafka-Orders"}) })
+}
+
+// TestClocksApart: how old an answer is does not depend on whose clock is
+// right.
+func TestClocksApart(t *testing.T) {
+	for _, apart := range []time.Duration{-time.Hour, time.Hour} {
+		r := newRig(t, newFiles(t, serverName))
+		measured := begin.Add(apart)
+		r.operators = clocktesting.NewFakePassiveClock(measured.Add(3 * time.Second))
+		s := &source{known: map[model.Key]Workload{shop: workload(shop, "s0-lag", 7, measured)}}
+		_, stop := r.operator(s)
+		r.ready()
+		want := Answer{Metric: "s0-lag", Value: 7, At: begin.Add(-3 * time.Second), GoodUntil: begin.Add(87 * time.Second)}
+		if diff := cmp.Diff(want, r.metric(shop, "s0-lag"), cmp.Comparer(time.Time.Equal)); diff != "" || s.questions() != 0 {
+			t.Errorf("apart by %s: answer after %d questions (-want +got):\n%s", apart, s.questions(), diff)
+		}
+		stop()
+		r.eventually("the operator is away", r.away)
+		r.clock.SetTime(begin.Add(86 * time.Second))
+		if got := r.metric(shop, "s0-lag"); got.Value != 7 || got.Failure != "" {
+			t.Errorf("apart by %s, after 89 s without an operator: %+v, expected 7", apart, got)
+		}
+		r.clock.SetTime(begin.Add(88 * time.Second))
+		if got := r.metric(shop, "s0-lag"); got.Failure == "" {
+			t.Errorf("apart by %s, after 91 s without an operator: %+v, expected a failure", apart, got)
+		}
+	}
 }
 
 // TestOldAnswersAreAsked: what is younger than 10 s is told from memory, what

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
+	"k8s.io/utils/clock"
 
 	"github.com/kedago/keda/internal/model"
 	"github.com/kedago/keda/internal/relay/relaypb"
@@ -31,6 +32,7 @@ const (
 // Server sends what a Source tells to all who watch.
 type Server struct {
 	source Source
+	clock  clock.PassiveClock
 	log    *slog.Logger
 
 	mu       sync.Mutex
@@ -46,8 +48,8 @@ type watcher struct {
 }
 
 // NewServer returns a server that nobody watches yet.
-func NewServer(source Source, log *slog.Logger) *Server {
-	return &Server{source: source, log: log, watchers: map[*watcher]struct{}{}}
+func NewServer(source Source, now clock.PassiveClock, log *slog.Logger) *Server {
+	return &Server{source: source, clock: now, log: log, watchers: map[*watcher]struct{}{}}
 }
 
 // Changed says that something of a workload has changed. It does not block.
@@ -132,7 +134,7 @@ func (s *Server) send(stream grpc.ServerStreamingServer[relaypb.Batch], keys []m
 				w = Workload{}
 			}
 			w.ID = k.String()
-			b.Workloads = append(b.Workloads, toWire(w))
+			b.Workloads = append(b.Workloads, toWire(w, s.clock.Now()))
 		}
 		if err := stream.Send(b); err != nil {
 			return err
@@ -147,8 +149,10 @@ func (s *Server) send(stream grpc.ServerStreamingServer[relaypb.Batch], keys []m
 // Ask implements relaypb.RelayServer.
 func (s *Server) Ask(ctx context.Context, q *relaypb.Question) (*relaypb.Workloads, error) {
 	out := &relaypb.Workloads{}
-	for _, w := range s.source.Ask(ctx, q.GetNamespace(), q.GetMetric()) {
-		out.Workloads = append(out.Workloads, toWire(w))
+	answers := s.source.Ask(ctx, q.GetNamespace(), q.GetMetric())
+	now := s.clock.Now()
+	for _, w := range answers {
+		out.Workloads = append(out.Workloads, toWire(w, now))
 	}
 	return out, nil
 }

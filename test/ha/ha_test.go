@@ -19,24 +19,31 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kedav1 "github.com/kedago/keda/api/keda.sh/v1alpha1"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 )
 
 const (
 	namespace = "default"
 	// active is how many workloads run throughout, each with this many replicas.
 	active, replicas = 200, 3
+	spares           = 5 // more of them, at zero
 	jobs             = 5
 	outage           = time.Minute
 )
 
-// TestTakenAway takes the leader, the leader for a while, the API server and
-// etcd away, in turn. No count of a workload that is active ever falls, the
+// TestTakenAway takes the leader, the leader for a while, the API server, etcd
+// and the network away, in turn. No count of a workload that is active ever falls, the
 // HPAs are answered while the API server is there, the next leader acts, and
 // no Job is made twice.
 func TestTakenAway(t *testing.T) {
-	r := newRoles(t)
+	var once sync.Once
+	var binary string
+	r := newRoles(t, func(c *cluster, _ string) string {
+		once.Do(func() { binary = c.build() })
+		return binary
+	})
 	s := newSources(t)
-	r.workloads(s)
+	r.workloads(s, active)
 	counts := r.followCounts()
 	reader := r.readMetrics()
 
@@ -85,19 +92,38 @@ func TestTakenAway(t *testing.T) {
 			r.answers()
 		})
 	}
+	t.Run("the network drops everything", func(t *testing.T) {
+		all := append([]*scalertest.Proxy{r.network, s.network}, r.links...)
+		for _, p := range all {
+			p.Hang()
+		}
+		s.set("spare-4", 2)
+		time.Sleep(outage)
+		for _, p := range all {
+			p.Up()
+		}
+		r.scaled("spare-4", 2)
+		r.answers()
+	})
+	r.unharmed(counts, reader)
+}
+
+// unharmed tells what must not have happened meanwhile, whatever did.
+func (r *roles) unharmed(counts *countLog, reader *metricReader) {
+	r.t.Helper()
 	for _, fall := range counts.falls() {
-		t.Error(fall)
+		r.t.Error(fall)
 	}
 	for _, failure := range reader.failures() {
-		t.Error(failure)
+		r.t.Error(failure)
 	}
 	if n := reader.answered.Load(); n < 100 {
-		t.Errorf("only %d reads of metrics were answered, expected many", n)
+		r.t.Errorf("only %d reads of metrics were answered, expected many", n)
 	}
 	var made batchv1.JobList
-	must(t, r.client.List(r.ctx, &made, client.InNamespace(namespace)))
+	must(r.t, r.client.List(r.ctx, &made, client.InNamespace(namespace)))
 	if len(made.Items) != jobs {
-		t.Errorf("%d Jobs were made, expected %d", len(made.Items), jobs)
+		r.t.Errorf("%d Jobs were made, expected %d", len(made.Items), jobs)
 	}
 }
 
@@ -105,7 +131,8 @@ func TestTakenAway(t *testing.T) {
 type sources struct {
 	mu     sync.Mutex
 	values map[string]int
-	url    string
+	// network is between them and who reads them.
+	network *scalertest.Proxy
 }
 
 func newSources(t *testing.T) *sources {
@@ -117,7 +144,7 @@ func newSources(t *testing.T) *sources {
 		_, _ = fmt.Fprintf(w, `{"value": %d}`, s.values[path.Base(q.URL.Path)])
 	}))
 	t.Cleanup(server.Close)
-	s.url = server.URL
+	s.network = scalertest.NewProxy(t, server.Listener.Addr().String())
 	return s
 }
 
@@ -129,19 +156,20 @@ func (s *sources) set(name string, value int) {
 
 func (s *sources) trigger(name string) kedav1.ScaleTriggers {
 	return kedav1.ScaleTriggers{Type: "metrics-api", Metadata: map[string]string{
-		"url": s.url + "/" + name, "valueLocation": "value", "targetValue": "1", "format": "json",
+		"url": "http://" + s.network.Addr + "/" + name, "valueLocation": "value", "targetValue": "1", "format": "json",
 	}}
 }
 
 // workloads makes all of them and waits until they have their counts.
-func (r *roles) workloads(s *sources) {
+func (r *roles) workloads(s *sources, active int) {
 	r.t.Helper()
+	r.active = active
 	for i := range active {
 		name := fmt.Sprintf("active-%d", i)
 		s.set(name, replicas)
 		r.workload(s, name)
 	}
-	for i := range 4 {
+	for i := range spares {
 		r.workload(s, fmt.Sprintf("spare-%d", i))
 	}
 	s.set("jobs", jobs)
@@ -169,10 +197,10 @@ func (r *roles) workloads(s *sources) {
 	r.answers()
 }
 
-func (r *roles) workload(s *sources, name string) {
-	r.t.Helper()
+func (c *cluster) workload(s *sources, name string, change ...func(*kedav1.ScaledObject)) {
+	c.t.Helper()
 	labels := map[string]string{"app": name}
-	must(r.t, r.client.Create(r.ctx, &appsv1.Deployment{
+	must(c.t, c.client.Create(c.ctx, &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: new(int32(0)), Selector: &metav1.LabelSelector{MatchLabels: labels},
@@ -182,22 +210,29 @@ func (r *roles) workload(s *sources, name string) {
 			},
 		},
 	}))
-	must(r.t, r.client.Create(r.ctx, &kedav1.ScaledObject{
+	o := &kedav1.ScaledObject{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec: kedav1.ScaledObjectSpec{
 			ScaleTargetRef: &kedav1.ScaleTarget{Name: name}, PollingInterval: new(int32(2)),
 			Triggers: []kedav1.ScaleTriggers{s.trigger(name)},
 		},
-	}))
+	}
+	for _, f := range change {
+		f(o)
+	}
+	must(c.t, c.client.Create(c.ctx, o))
 }
 
 // scaled waits until a Deployment has been given a count.
-func (r *roles) scaled(name string, count int32) {
-	r.t.Helper()
-	r.eventually(fmt.Sprintf("%s has %d replicas", name, count), 3*time.Minute, func() error {
+func (c *cluster) scaled(name string, count int32) {
+	c.t.Helper()
+	c.eventually(fmt.Sprintf("%s has %d replicas", name, count), 3*time.Minute, func() error {
 		var d appsv1.Deployment
-		if err := r.client.Get(r.ctx, client.ObjectKey{Namespace: namespace, Name: name}, &d); err != nil || *d.Spec.Replicas != count {
-			return fmt.Errorf("it has %v, %w", d.Spec.Replicas, err)
+		if err := c.client.Get(c.ctx, client.ObjectKey{Namespace: namespace, Name: name}, &d); err != nil {
+			return err
+		}
+		if *d.Spec.Replicas != count {
+			return fmt.Errorf("it has %d", *d.Spec.Replicas)
 		}
 		return nil
 	})
@@ -312,7 +347,7 @@ func (r *roles) readMetrics() *metricReader {
 				return
 			case <-time.After(50 * time.Millisecond):
 			}
-			name := fmt.Sprintf("active-%d", i%active)
+			name := fmt.Sprintf("active-%d", i%r.active)
 			began := time.Now()
 			err := r.read(name)
 			if err == nil {
@@ -334,7 +369,7 @@ func (r *roles) readMetrics() *metricReader {
 // answers waits until metrics of all are answered.
 func (r *roles) answers() {
 	r.t.Helper()
-	for i := range active {
+	for i := range r.active {
 		name := fmt.Sprintf("active-%d", i)
 		r.eventually("the metric of "+name+" is answered", 2*time.Minute, func() error { return r.read(name) })
 	}

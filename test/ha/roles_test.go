@@ -1,5 +1,7 @@
 // Package ha runs the roles apart, several of each, on a control plane of its
-// own, and takes them away one after the other.
+// own, and takes them away one after the other: the leader, the API server,
+// etcd, the network, the right time. It also runs the programs for the edge's
+// processors, emulated.
 package ha
 
 import (
@@ -7,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -26,36 +30,50 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	kedav1 "github.com/kedago/keda/api/keda.sh/v1alpha1"
 	"github.com/kedago/keda/deploy/rbac"
 	"github.com/kedago/keda/internal/certs"
 	"github.com/kedago/keda/internal/plane"
 	"github.com/kedago/keda/internal/up"
+	"github.com/kedago/keda/pkg/scaler/scalertest"
 )
 
 // service is the Service of the APIService, by which the API server knows the
 // certificate.
 const service = "keda-local"
 
-// roles are two operators and a metrics server, as they are deployed apart.
-type roles struct {
+// cluster is a control plane with the CustomResourceDefinitions and the
+// permissions of the operator.
+type cluster struct {
 	t     *testing.T
 	ctx   context.Context
 	plane *plane.Plane
+	dir   string
 	state string
 	// config and client are the administrator's.
 	config *rest.Config
 	client client.WithWatch
-
-	binary, kubeconfig, certs string
-	relays                    [2]int // each operator's port for replicas
-	secure                    int
-	operators                 []*process
-	server                    *process
 }
 
-func newRoles(t *testing.T) *roles {
+// roles are two operators and a metrics server, as they are deployed apart.
+type roles struct {
+	*cluster
+	// network is between them and the API server, links between the metrics
+	// server and each operator.
+	network *scalertest.Proxy
+	links   []*scalertest.Proxy
+
+	kubeconfig, certs string
+	relays            [2]int // each operator's port for replicas
+	secure            int
+	operators         []*role
+	server            *role
+	active            int // how many workloads run
+}
+
+func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	helper, err := plane.Find()
 	if errors.Is(err, plane.ErrNotBuilt) {
@@ -66,28 +84,48 @@ func newRoles(t *testing.T) *roles {
 	}
 	must(t, err)
 	dir := t.TempDir()
-	r := &roles{t: t, ctx: t.Context(), state: filepath.Join(dir, "plane"), kubeconfig: filepath.Join(dir, "kubeconfig"), certs: filepath.Join(dir, "certs")}
-	r.plane, err = plane.Start(t.Context(), plane.Options{Binary: helper, StateDir: r.state, HPASyncPeriod: time.Second, HPAClientQPS: 1000})
+	c := &cluster{t: t, ctx: t.Context(), dir: dir, state: filepath.Join(dir, "plane")}
+	c.plane, err = plane.Start(t.Context(), plane.Options{Binary: helper, StateDir: c.state, HPASyncPeriod: time.Second, HPAClientQPS: 1000})
 	must(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		if err := r.plane.Stop(ctx); err != nil {
+		if err := c.plane.Stop(ctx); err != nil {
 			t.Errorf("stopping the control plane: %v", err)
 		}
 	})
-	r.connect()
-	must(t, up.Install(r.ctx, r.client))
-	must(t, up.OperatorKubeconfig(r.ctx, r.client, r.config, r.kubeconfig))
-	r.binary = build(t, dir)
+	c.connect()
+	must(t, up.Install(c.ctx, c.client))
+	return c
+}
+
+// newRoles starts the roles; program gives the executable of each.
+func newRoles(t *testing.T, program func(c *cluster, role string) string) *roles {
+	t.Helper()
+	c := newCluster(t)
+	r := &roles{cluster: c, kubeconfig: filepath.Join(c.dir, "kubeconfig"), certs: filepath.Join(c.dir, "certs")}
+	server, err := url.Parse(r.config.Host)
+	must(t, err)
+	r.network = scalertest.NewProxy(t, server.Host)
+	through := rest.CopyConfig(r.config)
+	through.Host = "https://" + r.network.Addr
+	must(t, up.OperatorKubeconfig(r.ctx, r.client, through, r.kubeconfig))
 	r.ports()
 	r.register()
+	var links []int
 	for i, port := range r.relays {
-		r.operators = append(r.operators, r.start(fmt.Sprintf("operator-%d", i), "operator", "--leader-elect", "--egress-allow=127.0.0.0/8",
-			"--metrics-service-bind-address=127.0.0.1:"+strconv.Itoa(port)))
+		name, address := fmt.Sprintf("operator-%d", i), "127.0.0.1:"+strconv.Itoa(port)
+		r.operators = append(r.operators, r.start(name, program(c, name), "operator", "--leader-elect", "--egress-allow=127.0.0.0/8",
+			"--metrics-service-bind-address="+address))
+		link := scalertest.NewProxy(t, address)
+		_, linkPort, err := net.SplitHostPort(link.Addr)
+		must(t, err)
+		n, err := strconv.Atoi(linkPort)
+		must(t, err)
+		r.links, links = append(r.links, link), append(links, n)
 	}
-	front := r.front(r.relays[:]).Addr().(*net.TCPAddr).Port
-	r.server = r.start("metrics-server", "metrics-server", "--bind-address=127.0.0.1", "--secure-port="+strconv.Itoa(r.secure),
+	front := r.front(links).Addr().(*net.TCPAddr).Port
+	r.server = r.start("metrics-server", program(c, "metrics-server"), "metrics-server", "--bind-address=127.0.0.1", "--secure-port="+strconv.Itoa(r.secure),
 		"--metrics-service-address=localhost:"+strconv.Itoa(front))
 	return r
 }
@@ -99,31 +137,38 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func (r *roles) connect() {
-	r.t.Helper()
+func (c *cluster) connect() {
+	c.t.Helper()
 	var err error
-	r.config, err = clientcmd.BuildConfigFromFlags("", r.plane.Kubeconfig())
-	must(r.t, err)
-	r.config.QPS = -1
+	c.config, err = clientcmd.BuildConfigFromFlags("", c.plane.Kubeconfig())
+	must(c.t, err)
+	c.config.QPS = -1
 	s := kruntime.NewScheme()
-	must(r.t, scheme.AddToScheme(s))
-	must(r.t, kedav1.AddToScheme(s))
-	r.client, err = client.NewWithWatch(r.config, client.Options{Scheme: s})
-	must(r.t, err)
+	must(c.t, scheme.AddToScheme(s))
+	must(c.t, kedav1.AddToScheme(s))
+	log.SetLogger(logr.Discard()) // it would complain that there is none
+	c.client, err = client.NewWithWatch(c.config, client.Options{Scheme: s})
+	must(c.t, err)
 }
 
-func build(t *testing.T, dir string) string {
-	t.Helper()
-	binary := filepath.Join(dir, "keda")
-	args := []string{"build", "-o", binary}
+// build compiles keda as the tests are, with the race detector or without.
+func (c *cluster) build() string {
+	c.t.Helper()
 	if raceEnabled {
-		args = append(args, "-race")
+		return c.buildFor(nil, "-race")
 	}
-	cmd := exec.CommandContext(t.Context(), "go", append(args, "./cmd/keda")...)
+	return c.buildFor(nil)
+}
+
+// buildFor compiles keda with what is added to the environment.
+func (c *cluster) buildFor(env []string, flags ...string) string {
+	c.t.Helper()
+	binary := filepath.Join(c.dir, "keda")
+	cmd := exec.CommandContext(c.ctx, "go", append(append([]string{"build", "-o", binary}, flags...), "./cmd/keda")...)
 	_, here, _, _ := runtime.Caller(0)
-	cmd.Dir = filepath.Join(filepath.Dir(here), "..", "..")
+	cmd.Dir, cmd.Env = filepath.Join(filepath.Dir(here), "..", ".."), append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building keda: %v\n%s", err, out)
+		c.t.Fatalf("building keda: %v\n%s", err, out)
 	}
 	return binary
 }
@@ -159,9 +204,9 @@ func (r *roles) register() {
 	must(r.t, r.client.Apply(r.ctx, client.ApplyConfigurationFromUnstructured(unstructuredOf(content)), client.FieldOwner("test"), client.ForceOwnership))
 }
 
-// process is a role that is started again when it ends by itself, as a
+// role is a process of ours that is started again when it ends by itself, as a
 // container is.
-type process struct {
+type role struct {
 	name string
 	log  string
 	cmd  func() *exec.Cmd
@@ -173,23 +218,23 @@ type process struct {
 	done    chan struct{}
 }
 
-func (r *roles) start(name string, args ...string) *process {
+func (r *roles) start(name, binary string, args ...string) *role {
 	r.t.Helper()
 	args = append(args, "--kubeconfig="+r.kubeconfig, "--cert-dir="+r.certs, "--metrics-server-service-name="+service,
 		"--metrics-bind-address=0", "--health-probe-bind-address=0")
-	p := &process{name: name, log: filepath.Join(filepath.Dir(r.kubeconfig), name+".log"), done: make(chan struct{})}
-	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	p := &role{name: name, log: filepath.Join(filepath.Dir(r.kubeconfig), name+".log"), done: make(chan struct{})}
+	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	must(r.t, err)
 	p.cmd = func() *exec.Cmd {
-		cmd := exec.Command(r.binary, args...)
-		cmd.Stdout, cmd.Stderr = log, log
+		cmd := exec.Command(binary, args...)
+		cmd.Stdout, cmd.Stderr = out, out
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		return cmd
 	}
 	go p.run(r.t)
 	r.t.Cleanup(func() {
 		p.stop()
-		_ = log.Close()
+		_ = out.Close()
 		if r.t.Failed() {
 			lines := strings.Split(p.text(), "\n")
 			r.t.Logf("%s, started %d times, said last:\n%s", name, p.starts, strings.Join(lines[max(0, len(lines)-30):], "\n"))
@@ -198,7 +243,7 @@ func (r *roles) start(name string, args ...string) *process {
 	return p
 }
 
-func (p *process) run(t *testing.T) {
+func (p *role) run(t *testing.T) {
 	// A child is bound to the thread that started it.
 	runtime.LockOSThread()
 	defer close(p.done)
@@ -222,7 +267,7 @@ func (p *process) run(t *testing.T) {
 	}
 }
 
-func (p *process) signal(s syscall.Signal) {
+func (p *role) signal(s syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.current != nil && p.current.Process != nil {
@@ -230,7 +275,7 @@ func (p *process) signal(s syscall.Signal) {
 	}
 }
 
-func (p *process) stop() {
+func (p *role) stop() {
 	p.mu.Lock()
 	p.stopped = true
 	p.mu.Unlock()
@@ -238,26 +283,26 @@ func (p *process) stop() {
 	<-p.done
 }
 
-func (p *process) text() string {
+func (p *role) text() string {
 	text, _ := os.ReadFile(p.log)
 	return string(text)
 }
 
-func (p *process) started() int {
+func (p *role) started() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.starts
 }
 
 // led is how often a process has become the leader.
-func (p *process) led() int {
+func (p *role) led() int {
 	return strings.Count(p.text(), "serving the replicas of the external metrics API")
 }
 
 // leader waits until one of the operators leads that did not in before.
-func (r *roles) leader(before map[*process]int) *process {
+func (r *roles) leader(before map[*role]int) *role {
 	r.t.Helper()
-	var found *process
+	var found *role
 	r.eventually("an operator leads", time.Minute, func() error {
 		for _, p := range r.operators {
 			if p.led() > before[p] {
@@ -270,30 +315,30 @@ func (r *roles) leader(before map[*process]int) *process {
 	return found
 }
 
-func (r *roles) leads() map[*process]int {
-	out := map[*process]int{}
+func (r *roles) leads() map[*role]int {
+	out := map[*role]int{}
 	for _, p := range r.operators {
 		out[p] = p.led()
 	}
 	return out
 }
 
-func (r *roles) eventually(what string, patience time.Duration, is func() error) {
-	r.t.Helper()
+func (c *cluster) eventually(what string, patience time.Duration, is func() error) {
+	c.t.Helper()
 	var err error
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if err = is(); err == nil {
 			return
 		}
 	}
-	r.t.Fatalf("it does not come to be that %s: %v", what, err)
+	c.t.Fatalf("it does not come to be that %s: %v", what, err)
 }
 
 // component returns the process of a part of the control plane.
-func (r *roles) component(name string) *os.Process {
-	r.t.Helper()
+func (c *cluster) component(name string) *os.Process {
+	c.t.Helper()
 	entries, err := os.ReadDir("/proc")
-	must(r.t, err)
+	must(c.t, err)
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
@@ -304,12 +349,12 @@ func (r *roles) component(name string) *os.Process {
 			continue
 		}
 		words := strings.Split(string(line), "\x00")
-		if len(words) > 1 && (words[1] == name || filepath.Base(words[0]) == name) && strings.Contains(string(line), r.state) {
+		if len(words) > 1 && (words[1] == name || filepath.Base(words[0]) == name) && strings.Contains(string(line), c.state) {
 			p, err := os.FindProcess(pid)
-			must(r.t, err)
+			must(c.t, err)
 			return p
 		}
 	}
-	r.t.Fatalf("no process of the control plane is %s", name)
+	c.t.Fatalf("no process of the control plane is %s", name)
 	return nil
 }

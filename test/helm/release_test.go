@@ -87,6 +87,7 @@ func TestRelease(t *testing.T) {
 
 	// The next release takes over what was kept, and this one keeps nothing.
 	c.install(load(t), "crds: {keep: false}")
+	c.read()
 	c.uninstall()
 	c.kubectl("", "wait", "--for=delete", "crd/scaledobjects.keda.sh", "--timeout=30s")
 	if got := c.leftovers(); len(got) > 0 {
@@ -141,12 +142,26 @@ func (c *cluster) rollback(revision int) {
 	}
 }
 
+// read reads all kinds, as an operator does, of which there is none here. The
+// API server sets up what serves a kind when it is read first. When that is to
+// delete its CustomResourceDefinition, it may find "storage is
+// (re)initializing", and come back to it after minutes.
+func (c *cluster) read() {
+	c.t.Helper()
+	for _, name := range c.leftovers() {
+		if kind, ok := strings.CutPrefix(name, "customresourcedefinition.apiextensions.k8s.io/"); ok {
+			c.kubectl("", "get", kind, "-A")
+		}
+	}
+}
+
 func (c *cluster) uninstall() {
 	c.t.Helper()
 	u := action.NewUninstall(c.helm())
-	u.WaitStrategy, u.Timeout = kube.StatusWatcherStrategy, time.Minute
+	u.WaitStrategy, u.Timeout = kube.StatusWatcherStrategy, 5*time.Minute // as Helm's command line has it
 	if _, err := u.Run("keda"); err != nil {
-		c.t.Fatalf("helm uninstall: %v", err)
+		definitions, _ := c.try("", "get", "crd", "-o", "yaml")
+		c.t.Fatalf("helm uninstall: %v\n%s", err, definitions)
 	}
 }
 

@@ -247,11 +247,12 @@ func (x *Workload) GetAnswers() []*Answer {
 type Answer struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Metric string                 `protobuf:"bytes,1,opt,name=metric,proto3" json:"metric,omitempty"`
-	// The value, when it was measured, and until when it may be told, in
-	// nanoseconds since 1970.
+	// The value, how long ago it was measured, and for how much longer it may be
+	// told, as of when this is sent: the clocks of the two sides may differ.
+	// Without an age there is no value.
 	Value     float64 `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
-	At        int64   `protobuf:"varint,3,opt,name=at,proto3" json:"at,omitempty"`
-	GoodUntil int64   `protobuf:"varint,4,opt,name=good_until,json=goodUntil,proto3" json:"good_until,omitempty"`
+	AgeNs     *int64  `protobuf:"varint,3,opt,name=age_ns,json=ageNs,proto3,oneof" json:"age_ns,omitempty"`
+	GoodForNs int64   `protobuf:"varint,4,opt,name=good_for_ns,json=goodForNs,proto3" json:"good_for_ns,omitempty"`
 	// Why there is no value.
 	Failure string `protobuf:"bytes,5,opt,name=failure,proto3" json:"failure,omitempty"`
 	// By the value there is nothing to do.
@@ -304,16 +305,16 @@ func (x *Answer) GetValue() float64 {
 	return 0
 }
 
-func (x *Answer) GetAt() int64 {
-	if x != nil {
-		return x.At
+func (x *Answer) GetAgeNs() int64 {
+	if x != nil && x.AgeNs != nil {
+		return *x.AgeNs
 	}
 	return 0
 }
 
-func (x *Answer) GetGoodUntil() int64 {
+func (x *Answer) GetGoodForNs() int64 {
 	if x != nil {
-		return x.GoodUntil
+		return x.GoodForNs
 	}
 	return 0
 }
@@ -401,15 +402,15 @@ const file_internal_relay_relaypb_relay_proto_rawDesc = "" +
 	"\fselector_key\x18\x03 \x01(\tR\vselectorKey\x12%\n" +
 	"\x0eselector_value\x18\x04 \x01(\tR\rselectorValue\x12.\n" +
 	"\x13polling_interval_ns\x18\x05 \x01(\x03R\x11pollingIntervalNs\x12/\n" +
-	"\aanswers\x18\x06 \x03(\v2\x15.keda.relay.v1.AnswerR\aanswers\"\x93\x01\n" +
+	"\aanswers\x18\x06 \x03(\v2\x15.keda.relay.v1.AnswerR\aanswers\"\xab\x01\n" +
 	"\x06Answer\x12\x16\n" +
 	"\x06metric\x18\x01 \x01(\tR\x06metric\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x0e\n" +
-	"\x02at\x18\x03 \x01(\x03R\x02at\x12\x1d\n" +
-	"\n" +
-	"good_until\x18\x04 \x01(\x03R\tgoodUntil\x12\x18\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x1a\n" +
+	"\x06age_ns\x18\x03 \x01(\x03H\x00R\x05ageNs\x88\x01\x01\x12\x1e\n" +
+	"\vgood_for_ns\x18\x04 \x01(\x03R\tgoodForNs\x12\x18\n" +
 	"\afailure\x18\x05 \x01(\tR\afailure\x12\x12\n" +
-	"\x04idle\x18\x06 \x01(\bR\x04idle\"@\n" +
+	"\x04idle\x18\x06 \x01(\bR\x04idleB\t\n" +
+	"\a_age_ns\"@\n" +
 	"\bQuestion\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x16\n" +
 	"\x06metric\x18\x02 \x01(\tR\x06metric2\x83\x01\n" +
@@ -458,6 +459,7 @@ func file_internal_relay_relaypb_relay_proto_init() {
 	if File_internal_relay_relaypb_relay_proto != nil {
 		return
 	}
+	file_internal_relay_relaypb_relay_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
