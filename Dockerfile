@@ -1,7 +1,7 @@
 # For those who have a container engine; `make release` makes the same image
 # without one. Build for several platforms with docker buildx.
 #   docker build --build-arg VERSION=v1.2.3 -t keda .
-FROM --platform=$BUILDPLATFORM docker.io/library/golang:1.26.8 AS build
+FROM --platform=$BUILDPLATFORM docker.io/library/golang:1.26.11 AS build
 ARG TARGETOS TARGETARCH TARGETVARIANT VERSION=main COMMIT=
 WORKDIR /src
 COPY go.mod go.sum ./

@@ -86,6 +86,23 @@ func TestReproducible(t *testing.T) {
 	}
 }
 
+// TestToolchain: the Dockerfile builds with the version of Go that the module
+// names, as releases do.
+func TestToolchain(t *testing.T) {
+	root := filepath.Join("..", "..")
+	name, err := toolchain(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "golang:" + strings.TrimPrefix(name, "go") + " AS build\n"; name == "" || !strings.Contains(string(text), want) {
+		t.Errorf("go.mod names the toolchain %q; expected %q in the Dockerfile", name, want)
+	}
+}
+
 // TestImage: the archive is a valid image layout, whose image runs the program
 // as nobody and has the authorities.
 func TestImage(t *testing.T) {
