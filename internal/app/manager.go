@@ -118,14 +118,12 @@ func cacheOptions(o Options, selector labels.Selector) cache.Options {
 			},
 		},
 	}
-	if o.judgesOnly {
-		c.ByObject[&kedav1.ScaledObject{}] = cache.ByObject{Transform: stripClaim}
-		c.ByObject[&firstv1.ScaledObject{}] = cache.ByObject{Transform: stripClaim}
-	}
-	if selector != nil {
-		for _, kind := range []client.Object{&kedav1.ScaledObject{}, &firstv1.ScaledObject{}, &kedav1.ScaledJob{}} {
-			c.ByObject[kind] = cache.ByObject{Label: selector}
+	for _, kind := range []client.Object{&kedav1.ScaledObject{}, &firstv1.ScaledObject{}, &kedav1.ScaledJob{}} {
+		own := cache.ByObject{Label: selector}
+		if _, isJob := kind.(*kedav1.ScaledJob); o.judgesOnly && !isJob {
+			own.Transform = stripClaim
 		}
+		c.ByObject[kind] = own
 	}
 	return c
 }

@@ -12,6 +12,7 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -83,6 +84,27 @@ func TestStripped(t *testing.T) {
 				t.Errorf("%v, stripped (-want +got):\n%s", err, diff)
 			}
 		})
+	}
+}
+
+// TestWatchedByWebhook: a webhook keeps little of the ScaledObjects that it
+// watches, also where a label says which those are.
+func TestWatchedByWebhook(t *testing.T) {
+	selector := labels.SelectorFromSet(labels.Set{"team": "a"})
+	for _, judges := range []bool{false, true} {
+		seen := 0
+		for kind, by := range cacheOptions(Options{judgesOnly: judges}, selector).ByObject {
+			switch kind.(type) {
+			case *kedav1.ScaledObject, *firstv1.ScaledObject:
+				seen++
+				if by.Label.String() != selector.String() || (by.Transform != nil) != judges {
+					t.Errorf("webhook alone %t: %T is selected by %v, stripped %t", judges, kind, by.Label, by.Transform != nil)
+				}
+			}
+		}
+		if seen != 2 {
+			t.Errorf("webhook alone %t: %d kinds of ScaledObjects, expected 2", judges, seen)
+		}
 	}
 }
 
