@@ -33,7 +33,7 @@ type inbox struct {
 
 func newInbox(s *story) *inbox {
 	s.Helper()
-	i := &inbox{s: s, address: "127.0.0.1:0", ids: map[string]bool{}}
+	i := &inbox{s: s, address: ownHost() + ":0", ids: map[string]bool{}}
 	i.up()
 	s.Cleanup(i.down)
 	return i

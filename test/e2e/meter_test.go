@@ -6,8 +6,10 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	firstv1 "github.com/kedago/keda/api/keda.k8s.io/v1alpha1"
@@ -30,11 +32,24 @@ type meter struct {
 
 func newMeter(s *story, value float64) *meter {
 	s.Helper()
-	m := &meter{s: s, address: "127.0.0.1:0"}
+	m := &meter{s: s, address: ownHost() + ":0"}
 	m.set(value)
 	m.up()
 	s.Cleanup(m.down)
 	return m
+}
+
+var hosts atomic.Int32
+
+// ownHost is a loopback address for one server that is down at times, where the
+// system has more than one: of a shared address the port would be given away
+// meanwhile, and somebody else would answer.
+func ownHost() string {
+	if runtime.GOOS != "linux" {
+		return "127.0.0.1"
+	}
+	n := hosts.Add(1)
+	return fmt.Sprintf("127.1.%d.%d", n/250, n%250+1)
 }
 
 // up listens, at the same address as before.

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"os/exec"
 	"strings"
 	"testing"
@@ -52,7 +53,9 @@ func TestClusterAuthAllowedHosts(t *testing.T) {
 	if n := m.requests(); n != 0 {
 		s.failf("%d requests had the credentials", n)
 	}
-	s.must(s.client.Patch(s.ctx, auth, merge(`{"metadata":{"annotations":{%q:"127.0.0.1"}}}`, model.AllowedHostsAnnotation)))
+	host, _, err := net.SplitHostPort(m.address)
+	s.must(err)
+	s.must(s.client.Patch(s.ctx, auth, merge(`{"metadata":{"annotations":{%q:%q}}}`, model.AllowedHostsAnnotation, host)))
 	o.decided(model.RuleJumpStart, 0, 2)
 	o.ready()
 	unseen(s)
