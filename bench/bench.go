@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/kedago/keda/internal/sleep"
 	"github.com/kedago/keda/internal/up"
 )
 
@@ -373,12 +374,8 @@ func (b *bench) try(ctx context.Context, i, items int, replicas int32, patience 
 }
 
 func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
+	if !sleep.For(ctx, d) {
 		return context.Cause(ctx)
-	case <-t.C:
-		return nil
 	}
+	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/kedago/keda/internal/act"
 	"github.com/kedago/keda/internal/certs"
+	"github.com/kedago/keda/internal/sleep"
 )
 
 // keepCertificates makes the serving certificate before anything serves with
@@ -76,10 +77,8 @@ func keepTrusted(mgr ctrl.Manager, o Options, t trusting) error {
 		said := ""
 		for {
 			said = t.once(ctx, o, said)
-			select {
-			case <-ctx.Done():
+			if !sleep.For(ctx, trustEvery) {
 				return nil
-			case <-time.After(trustEvery):
 			}
 		}
 	}))

@@ -10,6 +10,7 @@ import (
 
 	firstv1 "github.com/kedago/keda/api/keda.k8s.io/v1alpha1"
 	kedav1 "github.com/kedago/keda/api/keda.sh/v1alpha1"
+	"github.com/kedago/keda/internal/sleep"
 )
 
 // readiness says whether this process measures: with leader election on the
@@ -35,10 +36,8 @@ func (r *readiness) await(ctx context.Context, cached client.Reader) error {
 			if err == nil {
 				break
 			}
-			select {
-			case <-ctx.Done():
+			if !sleep.For(ctx, time.Second) {
 				return nil
-			case <-time.After(time.Second):
 			}
 		}
 	}

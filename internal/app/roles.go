@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/kedago/keda/internal/metricsapi"
+	"github.com/kedago/keda/internal/sleep"
 	"github.com/kedago/keda/internal/version"
 	"github.com/kedago/keda/pkg/scaler"
 )
@@ -171,10 +172,8 @@ func awaitCertificates(ctx context.Context, o Options) error {
 			o.Log.Info("waiting for the certificate, which the operator makes with --enable-cert-rotation", "folder", o.CertDir, "missing", missing)
 			told = true
 		}
-		select {
-		case <-ctx.Done():
+		if !sleep.For(ctx, time.Second) {
 			return errors.New("ended while waiting for " + missing + " in --cert-dir " + o.CertDir)
-		case <-time.After(time.Second):
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/kedago/keda/internal/relay/relaypb"
+	"github.com/kedago/keda/internal/sleep"
 )
 
 const (
@@ -105,10 +106,7 @@ func (c *Copy) Run(ctx context.Context) error {
 		if c.clock.Since(began) > reconnectMost {
 			pause = reconnectFirst
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
+		sleep.For(ctx, pause)
 		pause = min(pause*2, reconnectMost)
 	}
 	return nil

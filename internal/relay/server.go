@@ -17,6 +17,7 @@ import (
 
 	"github.com/kedago/keda/internal/model"
 	"github.com/kedago/keda/internal/relay/relaypb"
+	"github.com/kedago/keda/internal/sleep"
 )
 
 const (
@@ -104,10 +105,8 @@ func (s *Server) Watch(_ *relaypb.WatchRequest, stream grpc.ServerStreamingServe
 			return nil
 		case <-w.wake:
 		}
-		select {
-		case <-stream.Context().Done():
+		if !sleep.For(stream.Context(), gather) {
 			return nil
-		case <-time.After(gather):
 		}
 		if err := s.send(stream, w.take(), false); err != nil {
 			return err

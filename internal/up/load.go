@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/kedago/keda/internal/sleep"
 )
 
 const (
@@ -55,7 +57,7 @@ func (l *load) close() {
 // produce writes a wave whenever rest says that the last one is over.
 func (l *load) produce(ctx context.Context, rest func() bool) error {
 	for wave := 0; ; wave++ {
-		if !pause(ctx, quietBefore) {
+		if !sleep.For(ctx, quietBefore) {
 			return nil
 		}
 		n := waves[wave%len(waves)]
@@ -68,7 +70,7 @@ func (l *load) produce(ctx context.Context, rest func() bool) error {
 		}
 		l.written.Add(int64(n))
 		for first := true; first || !rest(); first = false {
-			if !pause(ctx, time.Second) {
+			if !sleep.For(ctx, time.Second) {
 				return nil
 			}
 		}
@@ -78,7 +80,7 @@ func (l *load) produce(ctx context.Context, rest func() bool) error {
 // consume takes as many records as the ready replicas would, ten times a second.
 func (l *load) consume(ctx context.Context) error {
 	const tick = 100 * time.Millisecond
-	for pause(ctx, tick) {
+	for sleep.For(ctx, tick) {
 		allowed := int(l.ready.Load()) * recordsPerReplica / 10
 		if allowed == 0 {
 			continue
@@ -120,17 +122,6 @@ func withTimeout(ctx context.Context, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	context.AfterFunc(ctx, cancel)
 	return ctx
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }
 
 func ignoreEnd(ctx context.Context, err error) error {

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/kedago/keda/internal/plane"
+	"github.com/kedago/keda/internal/sleep"
 )
 
 //go:embed demo/*.yaml
@@ -195,7 +196,7 @@ func demo(ctx context.Context, c client.Client, op *Operator, o Options, header 
 			}
 			replace(latest, f)
 			s.show(f)
-			if !pause(ctx, time.Second) {
+			if !sleep.For(ctx, time.Second) {
 				return nil
 			}
 		}

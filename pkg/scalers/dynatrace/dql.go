@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kedago/keda/internal/conn"
+	"github.com/kedago/keda/internal/sleep"
 	"github.com/kedago/keda/pkg/scaler"
 )
 
@@ -52,7 +53,7 @@ func (a *asker) dql(ctx context.Context) (scaler.Reading, error) {
 		case token == "":
 			return scaler.Reading{}, scaler.BadAnswer(errors.New("the query is running and the answer has no requestToken"), "%s", a.doing)
 		case try > 0:
-			if !conn.Wait(ctx, a.wait) {
+			if !sleep.For(ctx, a.wait) {
 				return scaler.Reading{}, scaler.Unreachable(ctx.Err(), "%s: waiting for the query's result", a.doing)
 			}
 		}

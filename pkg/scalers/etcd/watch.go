@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/kedago/keda/internal/conn"
+	"github.com/kedago/keda/internal/sleep"
 	"github.com/kedago/keda/pkg/scaler"
 )
 
@@ -52,7 +52,7 @@ func (s *source) watch(ctx context.Context, tell func(scaler.SignalKind, error))
 		} else {
 			tell(scaler.Broken, err)
 		}
-		if !conn.Wait(ctx, pause) {
+		if !sleep.For(ctx, pause) {
 			return
 		}
 		pause = min(2*pause, retryMost)

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/kedago/keda/internal/conn"
+	"github.com/kedago/keda/internal/sleep"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scalers/external/externalscalerpb"
 )
@@ -149,7 +149,7 @@ func (p *pushed) run() {
 			pause = retryMost
 		}
 		p.tell(func() { p.live = false }, s)
-		if !conn.Wait(p.ctx, pause) {
+		if !sleep.For(p.ctx, pause) {
 			return
 		}
 		pause = min(2*pause, retryMost)

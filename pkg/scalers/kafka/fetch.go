@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kedago/keda/internal/sleep"
 	"github.com/kedago/keda/pkg/scaler"
 )
 
@@ -115,12 +116,8 @@ func (l *loop) run() {
 		if ended {
 			return
 		}
-		if pause > 0 {
-			select {
-			case <-h.conn.ctx.Done():
-				return
-			case <-time.After(pause):
-			}
+		if pause > 0 && !sleep.For(h.conn.ctx, pause) {
+			return
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kedago/keda/internal/sleep"
 	"github.com/kedago/keda/pkg/scaler"
 )
 
@@ -50,12 +51,8 @@ func (p *poll) fetchCommitted(ctx context.Context) {
 		}
 	}
 	for try := range coordinatorTries {
-		if try > 0 {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(time.Duration(try) * 100 * time.Millisecond):
-			}
+		if try > 0 && !sleep.For(ctx, time.Duration(try)*100*time.Millisecond) {
+			return
 		}
 		work := p.conn.byCoordinator(ctx, pending)
 		each(work, func(node int32, groups []*groupState) { p.fetchFrom(ctx, node, groups) })

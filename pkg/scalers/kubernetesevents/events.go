@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kedago/keda/internal/conn"
+	"github.com/kedago/keda/internal/sleep"
 	"github.com/kedago/keda/pkg/scaler"
 	"github.com/kedago/keda/pkg/scaler/param"
 )
@@ -157,7 +157,7 @@ func (s *source) begin(ctx context.Context, on func(scaler.Signal)) {
 		if !failed {
 			on(scaler.Signal{Kind: scaler.Broken, Err: scaler.Unreachable(err, "watching the events of namespace %s", s.namespace)})
 		}
-		if !conn.Wait(ctx, retryPause) {
+		if !sleep.For(ctx, retryPause) {
 			return
 		}
 	}

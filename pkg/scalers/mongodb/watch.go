@@ -8,7 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
-	"github.com/kedago/keda/internal/conn"
+	"github.com/kedago/keda/internal/sleep"
 	"github.com/kedago/keda/pkg/scaler"
 )
 
@@ -171,7 +171,7 @@ func (h *hub) run(ctx context.Context, at place, f *followed) {
 			w.live, w.failed = false, true
 			return []scaler.Signal{{Kind: kind, Err: err}}
 		})
-		if !conn.Wait(ctx, pause) {
+		if !sleep.For(ctx, pause) {
 			return
 		}
 		pause = min(2*pause, retryMost)

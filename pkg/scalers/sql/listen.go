@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/kedago/keda/internal/conn"
+	"github.com/kedago/keda/internal/sleep"
 	"github.com/kedago/keda/pkg/scaler"
 )
 
@@ -134,7 +134,7 @@ func (h *hub) run() {
 			w.live, w.failed = false, true
 			return []scaler.Signal{{Kind: kind, Err: err}}
 		})
-		conn.Wait(h.ctx, pause) // when it ends, done says so
+		sleep.For(h.ctx, pause) // when it ends, done says so
 		pause = min(2*pause, retryMost)
 		if h.done() {
 			return

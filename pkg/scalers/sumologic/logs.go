@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kedago/keda/internal/conn"
+	"github.com/kedago/keda/internal/sleep"
 	"github.com/kedago/keda/pkg/scaler"
 )
 
@@ -94,7 +94,7 @@ func (s *session) complete(ctx context.Context, at *url.URL) (status, error) {
 		case now.State == "":
 			return now, scaler.BadAnswer(errors.New("the answer has no job's state"), "%s", s.doing)
 		}
-		if !conn.Wait(ctx, s.config.every) {
+		if !sleep.For(ctx, s.config.every) {
 			return now, s.notInTime()
 		}
 	}

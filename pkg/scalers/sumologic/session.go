@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kedago/keda/internal/conn"
+	"github.com/kedago/keda/internal/sleep"
 	"github.com/kedago/keda/pkg/scaler"
 )
 
@@ -32,7 +33,7 @@ func (s *session) ask(ctx context.Context, method string, at *url.URL, send, int
 		if later := scaler.RetryAfterOf(err); later > pause {
 			pause = later
 		}
-		if !conn.Wait(ctx, pause) {
+		if !sleep.For(ctx, pause) {
 			return err
 		}
 		pause *= 2
