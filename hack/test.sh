@@ -29,7 +29,7 @@ mapfile -t rest < <(go list ./... | grep -v -e /pkg/scalers/ -e /test/e2e -e /te
 mapfile -t sources < <(go list ./pkg/scalers/... ./test/servers/...)
 run unit "${rest[*]}" -race
 run sources "${sources[*]}" -race -p 2 -timeout 15m
-# The timeout has room for the first compilation for two other processors.
+# The timeout has room for the first compilation for another processor.
 run e2e "./test/e2e/... ./test/install/... ./test/ha/..." -race -count=1 -timeout 40m -p 1
 export GOWORK=off
 cd test/helm && run helm ./... -count=1

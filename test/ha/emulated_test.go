@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -110,20 +109,18 @@ func (c *cluster) byHPA(name string, count int32) {
 
 // clocks are the time of day as told to each role, by how much it is off.
 type clocks struct {
-	c       *cluster
-	preload string
-	qemu    string
-	binary  func() string
-	names   []string
+	c                     *cluster
+	preload, qemu, binary string
+	names                 []string
 }
 
 // program is a role that is told another time: a program in Go asks the kernel
 // and no library, but its emulator asks the library for it. What is measured
 // from a start, which no clock's owner can set, stays right.
-func (k *clocks) program(c *cluster, role string) string {
-	k.c, k.names = c, append(k.names, role)
+func (k *clocks) program(role string) string {
+	k.names = append(k.names, role)
 	k.jump(role, 0)
-	return c.script(role, "env", "LD_PRELOAD="+k.preload, "FAKETIME_TIMESTAMP_FILE="+k.file(role), "FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1", k.qemu, k.binary())
+	return k.c.script(role, "env", "LD_PRELOAD="+k.preload, "FAKETIME_TIMESTAMP_FILE="+k.file(role), "FAKETIME_CACHE_DURATION=1", "FAKETIME_DONT_FAKE_MONOTONIC=1", k.qemu, k.binary)
 }
 
 func (k *clocks) file(role string) string { return filepath.Join(k.c.dir, role+".clock") }
@@ -143,12 +140,9 @@ func (k *clocks) jump(role string, d time.Duration) {
 func TestClockJumps(t *testing.T) {
 	library, err := preload()
 	process.Need(t, "libfaketime", err)
-	k := &clocks{preload: library, qemu: emulator(t, runtime.GOARCH)}
-	k.binary = sync.OnceValue(func() string {
-		// The race detector wants addresses that the emulator does not give.
-		return k.c.buildFor(nil)
-	})
-	r := newRoles(t, k.program)
+	k := &clocks{preload: library, qemu: emulator(t, runtime.GOARCH), c: newCluster(t)}
+	k.binary = k.c.buildFor(nil) // the race detector wants addresses that the emulator does not give
+	r := newRoles(k.c, k.program)
 	s := newSources(t)
 	r.workloads(s, 20)
 	s.set("cooling", 1) // the HPA never goes below it
@@ -160,9 +154,7 @@ func TestClockJumps(t *testing.T) {
 	leader := r.leader(nil)
 	s.set("cooling", 0)
 
-	spare := 0
-	all := append([]string(nil), k.names...)
-	for _, jump := range []struct {
+	for i, jump := range []struct {
 		what  string
 		roles []string
 		by    time.Duration
@@ -170,16 +162,15 @@ func TestClockJumps(t *testing.T) {
 		{"the leader's clock is an hour ahead", []string{leader.name}, time.Hour},
 		{"it is right again", []string{leader.name}, 0},
 		{"the leader's clock is half an hour behind", []string{leader.name}, -30 * time.Minute},
-		{"all clocks are an hour ahead", all, time.Hour},
-		{"all clocks are half an hour behind", all, -30 * time.Minute},
+		{"all clocks are an hour ahead", k.names, time.Hour},
+		{"all clocks are half an hour behind", k.names, -30 * time.Minute},
 	} {
 		t.Run(jump.what, func(t *testing.T) {
 			for _, role := range jump.roles {
 				k.jump(role, jump.by)
 			}
 			time.Sleep(outage / 4) // for as long as a lease lasts
-			name := fmt.Sprintf("spare-%d", spare)
-			spare++
+			name := fmt.Sprintf("spare-%d", i)
 			s.set(name, 2)
 			r.scaled(name, 2)
 			r.answers()

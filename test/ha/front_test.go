@@ -3,13 +3,12 @@ package ha
 import (
 	"io"
 	"net"
-	"strconv"
 	"sync"
 )
 
-// front stands for a Service: each connection goes to the next of some ports
-// that takes it.
-func (r *roles) front(ports []int) net.Listener {
+// front stands for a Service: each connection goes to the next of some
+// addresses that takes it.
+func (r *roles) front(addresses []string) net.Listener {
 	r.t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(r.ctx, "tcp", "127.0.0.1:0")
 	must(r.t, err)
@@ -20,7 +19,7 @@ func (r *roles) front(ports []int) net.Listener {
 			if err != nil {
 				return
 			}
-			all.Go(func() { forward(in, ports, next) })
+			all.Go(func() { forward(in, addresses, next) })
 		}
 	})
 	r.t.Cleanup(func() {
@@ -30,10 +29,10 @@ func (r *roles) front(ports []int) net.Listener {
 	return l
 }
 
-func forward(in net.Conn, ports []int, first int) {
+func forward(in net.Conn, addresses []string, first int) {
 	defer func() { _ = in.Close() }()
-	for i := range ports {
-		out, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(ports[(first+i)%len(ports)]))
+	for i := range addresses {
+		out, err := net.Dial("tcp", addresses[(first+i)%len(addresses)])
 		if err != nil {
 			continue
 		}

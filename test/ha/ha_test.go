@@ -36,12 +36,9 @@ const (
 // HPAs are answered while the API server is there, the next leader acts, and
 // no Job is made twice.
 func TestTakenAway(t *testing.T) {
-	var once sync.Once
-	var binary string
-	r := newRoles(t, func(c *cluster, _ string) string {
-		once.Do(func() { binary = c.build() })
-		return binary
-	})
+	c := newCluster(t)
+	binary := c.build()
+	r := newRoles(c, func(string) string { return binary })
 	s := newSources(t)
 	r.workloads(s, active)
 	counts := r.followCounts()

@@ -100,9 +100,9 @@ func newCluster(t *testing.T) *cluster {
 }
 
 // newRoles starts the roles; program gives the executable of each.
-func newRoles(t *testing.T, program func(c *cluster, role string) string) *roles {
+func newRoles(c *cluster, program func(role string) string) *roles {
+	t := c.t
 	t.Helper()
-	c := newCluster(t)
 	r := &roles{cluster: c, kubeconfig: filepath.Join(c.dir, "kubeconfig"), certs: filepath.Join(c.dir, "certs")}
 	server, err := url.Parse(r.config.Host)
 	must(t, err)
@@ -112,20 +112,16 @@ func newRoles(t *testing.T, program func(c *cluster, role string) string) *roles
 	must(t, up.OperatorKubeconfig(r.ctx, r.client, through, r.kubeconfig))
 	r.ports()
 	r.register()
-	var links []int
+	var links []string
 	for i, port := range r.relays {
 		name, address := fmt.Sprintf("operator-%d", i), "127.0.0.1:"+strconv.Itoa(port)
-		r.operators = append(r.operators, r.start(name, program(c, name), "operator", "--leader-elect", "--egress-allow=127.0.0.0/8",
+		r.operators = append(r.operators, r.start(name, program(name), "operator", "--leader-elect", "--egress-allow=127.0.0.0/8",
 			"--metrics-service-bind-address="+address))
 		link := scalertest.NewProxy(t, address)
-		_, linkPort, err := net.SplitHostPort(link.Addr)
-		must(t, err)
-		n, err := strconv.Atoi(linkPort)
-		must(t, err)
-		r.links, links = append(r.links, link), append(links, n)
+		r.links, links = append(r.links, link), append(links, link.Addr)
 	}
 	front := r.front(links).Addr().(*net.TCPAddr).Port
-	r.server = r.start("metrics-server", program(c, "metrics-server"), "metrics-server", "--bind-address=127.0.0.1", "--secure-port="+strconv.Itoa(r.secure),
+	r.server = r.start("metrics-server", program("metrics-server"), "metrics-server", "--bind-address=127.0.0.1", "--secure-port="+strconv.Itoa(r.secure),
 		"--metrics-service-address=localhost:"+strconv.Itoa(front))
 	return r
 }
