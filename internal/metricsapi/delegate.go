@@ -10,7 +10,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apiserver/pkg/apis/apiserver"
 	"k8s.io/apiserver/pkg/authentication/authenticatorfactory"
+	"k8s.io/apiserver/pkg/authentication/group"
 	"k8s.io/apiserver/pkg/authentication/request/headerrequest"
+	unionauth "k8s.io/apiserver/pkg/authentication/request/union"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
 	authorizationcel "k8s.io/apiserver/pkg/authorization/cel"
@@ -22,6 +24,7 @@ import (
 	"k8s.io/apiserver/pkg/server/options"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
 )
 
 const (
@@ -64,18 +67,18 @@ func delegateAuthentication(ctx context.Context, cluster *rest.Config, to *gener
 		return nil
 	}))
 	to.Authentication.RequestHeaderConfig = proxy
-	to.Authentication.Authenticator, _, err = authenticatorfactory.DelegatingAuthenticatorConfig{
+	direct, _, err := authenticatorfactory.DelegatingAuthenticatorConfig{
 		Anonymous:                          &apiserver.AnonymousAuthConfig{Enabled: true},
 		TokenAccessReviewClient:            client.AuthenticationV1(),
 		TokenAccessReviewTimeout:           reviewTimeout,
 		WebhookRetryBackoff:                options.DefaultAuthWebhookRetryBackoff(),
 		CacheTTL:                           reviewCache,
 		ClientCertificateCAContentProvider: clientCA,
-		RequestHeaderConfig:                proxy,
 	}.New()
 	if err != nil {
 		return fmt.Errorf("preparing delegated authentication: %w", err)
 	}
+	to.Authentication.Authenticator = unionauth.New(group.NewAuthenticatedGroupAdder(newProxied(proxy, clock.RealClock{})), direct)
 	return nil
 }
 
