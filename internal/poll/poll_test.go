@@ -239,6 +239,39 @@ func TestEqualTriggersAreMeasuredOnce(t *testing.T) {
 	})
 }
 
+// TestNewTriggersShareRoundTrips: the first of many that appear one after the
+// other is measured at once, the others once a second together.
+func TestNewTriggersShareRoundTrips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, Options{})
+		defer b.end()
+		const every = 5 * time.Millisecond
+		first := config{name: "list-0", batch: true}
+		b.add("object-0", first, time.Minute)
+		pass(gatherDelay)
+		if got := b.sample("object-0"); !got.Known() {
+			t.Error("the first one is not measured at once")
+		}
+		for i := range 1000 {
+			b.add("object-"+strconv.Itoa(1+i), config{name: "list-" + strconv.Itoa(1+i), batch: true}, time.Minute)
+			pass(every)
+		}
+		pass(gatherEvery)
+		if trips, _, _ := b.server.counts(""); trips > 8 {
+			t.Errorf("%d round trips for what appeared within 5 seconds; expected about one a second", trips)
+		}
+		if got := b.sample("object-1000"); !got.Known() {
+			t.Error("the last one is not measured")
+		}
+		pass(2 * gatherEvery)
+		b.add("object-late", config{name: "late", batch: true}, time.Minute)
+		pass(gatherDelay)
+		if got := b.sample("object-late"); !got.Known() {
+			t.Error("one that appears later is not measured at once")
+		}
+	})
+}
+
 func TestTriggersOfOneServerShareARoundTrip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, Options{})

@@ -173,20 +173,19 @@ func (p *Poller) Remove(key model.Key) {
 // join adds a subscriber to the task of its identity, taken from opened when
 // new. Called with the lock held.
 func (p *Poller) join(k model.TriggerKey, t Trigger, opened map[string]*task) {
-	soon := p.clock.Now().Add(gatherDelay)
+	now := p.clock.Now()
 	tk := p.tasks[t.Identity]
 	if tk == nil {
 		tk = opened[t.Identity]
 		if tk == nil { // it was known a moment ago and went with its last subscriber
-			tk = newTask(t, soon)
+			tk = newTask(t, now)
 		}
 		delete(opened, t.Identity)
 		p.tasks[t.Identity] = tk
-		p.joinGroup(tk)
-		p.schedule(tk, soon)
+		p.schedule(tk, p.joinGroup(tk).newcomer(now))
 	} else {
 		// The newcomer has no sample yet; share the next measurement soon.
-		p.schedule(tk, earlier(tk.nextDue, soon))
+		p.schedule(tk, earlier(tk.nextDue, now.Add(gatherDelay)))
 	}
 	tk.subscribers[k] = subscription{interval: t.Interval, activation: t.Activation}
 	p.byTrigger[k] = tk
@@ -254,6 +253,13 @@ func (p *Poller) poke() {
 	case p.wake <- struct{}{}:
 	default:
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func earlier(a, b time.Time) time.Time {

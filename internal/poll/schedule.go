@@ -8,8 +8,10 @@ import (
 )
 
 const (
-	// gatherDelay lets triggers that appear together share the first round trip.
+	// gatherDelay lets triggers that appear together share the first round trip,
+	// and gatherEvery those that appear one after the other, of thousands.
 	gatherDelay = 20 * time.Millisecond
+	gatherEvery = time.Second
 	// minInterval keeps a mistyped interval from becoming a busy loop.
 	minInterval = 100 * time.Millisecond
 	// maxDeadline is the longest one measurement may take.
@@ -39,6 +41,21 @@ type group struct {
 	queue   []*task // due, waiting for a place in the lane
 	// notBefore is when the next round trip may start.
 	notBefore time.Time
+	// gather is when new triggers are first measured, or were.
+	gather time.Time
+}
+
+// newcomer says when a trigger that appeared now is first measured: at once,
+// or with others where some were only just measured. Called with the lock held.
+func (g *group) newcomer(now time.Time) time.Time {
+	soon := now.Add(gatherDelay)
+	if g.width != 1 {
+		return soon
+	}
+	if !g.gather.After(now) {
+		g.gather = later(soon, g.gather.Add(gatherEvery))
+	}
+	return g.gather
 }
 
 // schedule sets when a task is next measured. Called with the lock held.
