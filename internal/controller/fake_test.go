@@ -166,13 +166,15 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 }
 
 // reconcile reconciles an object of a group.
-func (w *world) reconcile(t *testing.T, group model.Group, name string) {
+func (w *world) reconcile(t *testing.T, group model.Group, name string) ctrl.Result {
 	t.Helper()
 	r := w.reconcilers[kindKey{group, model.KindScaledObject}]
 	req := ctrl.Request{NamespacedName: client.ObjectKey{Namespace: "ns", Name: name}}
-	if _, err := r.Reconcile(t.Context(), req); err != nil {
+	result, err := r.Reconcile(t.Context(), req)
+	if err != nil {
 		t.Fatalf("reconciling %s: %v", name, err)
 	}
+	return result
 }
 
 // queued empties the queues and returns the names in them.

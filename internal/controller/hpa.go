@@ -18,52 +18,52 @@ import (
 // applyHPA makes the HPA what the workload calls for. What stands in the way
 // of it becomes a problem of the subject; only what may pass by itself is
 // returned as an error.
-func (r *reconciler) applyHPA(ctx context.Context, obj client.Object, w *model.Workload, p *plan, subject *scaling.Subject) error {
+func (r *reconciler) applyHPA(ctx context.Context, obj client.Object, w *model.Workload, p *plan, subject *scaling.Subject) (wrote bool, err error) {
 	if old := subject.Previous.HPAName; old != "" && old != w.HPA.Name {
 		if _, err := r.Writer.DeleteHPA(ctx, w.Key.Namespace, old, obj); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if w.Job != nil {
-		return nil
+		return false, nil
 	}
 	if !decide.NeedsHPA(w) {
 		_, err := r.Writer.DeleteHPA(ctx, w.Key.Namespace, w.HPA.Name, obj)
-		return err
+		return false, err
 	}
 	id, err := targets.IDOf(w.Key.Namespace, w.Target)
 	if err != nil {
-		return err
+		return false, err
 	}
 	scale, err := r.Targets.Get(ctx, id)
 	if err != nil {
 		if errors.Is(err, targets.ErrNotFound) || errors.Is(err, targets.ErrNoScale) {
-			return nil // the loop says so in the status; a watch brings us back
+			return false, nil // the loop says so in the status; a watch brings us back
 		}
-		return err
+		return false, err
 	}
 	metrics, err := r.hpaMetrics(ctx, w, p)
 	if err != nil || len(metrics) == 0 {
-		return err // nothing is known yet; what a source states brings us back
+		return false, err // nothing is known yet; what a source states brings us back
 	}
 	want, err := decide.HPA(w, metrics, r.Version, owner(r.kind, obj), scale.Replicas)
 	if err != nil {
 		subject.Problems.Errorf("spec", "%v", err)
-		return nil
+		return false, nil
 	}
-	_, err = r.Writer.ApplyHPA(ctx, want, takesOver(obj))
+	wrote, err = r.Writer.ApplyHPA(ctx, want, takesOver(obj))
 	if foreign, ok := asForeign(err); ok {
 		subject.Problems.Errorf("spec.advanced.horizontalPodAutoscalerConfig.name", "%v", foreign)
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return wrote, err
 	}
 	var have autoscalingv2.HorizontalPodAutoscaler
 	if err := r.Client.Get(ctx, client.ObjectKeyFromObject(want), &have); err == nil {
 		subject.HPA = decide.ViewHPA(&have)
 	}
-	return nil
+	return wrote, nil
 }
 
 // hpaMetrics lists the metrics that the HPA has, with the targets that sources

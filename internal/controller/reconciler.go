@@ -118,13 +118,32 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if !obj.GetDeletionTimestamp().IsZero() {
 		return ctrl.Result{}, r.finalize(ctx, obj, w)
 	}
-	if done, err := r.mark(ctx, obj, w); done || err != nil {
-		return ctrl.Result{}, err
+	m := r.mark(obj, w)
+	if m.finalizer { // before anything is scaled that it shall restore
+		if current, err := r.writeMarks(ctx, m.before, obj); !current || err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	w, problems := r.kind.Convert(obj) // with our label, so that the HPA is written once
 	r.estates.keep(key, estate{uid: obj.GetUID(), hpa: w.HPA.Name})
-	return r.apply(ctx, obj, w, problems)
+	result, wroteHPA, err := r.apply(ctx, obj, w, problems)
+	switch {
+	case err != nil || m.finalizer || !m.label:
+	case wroteHPA:
+		// Of thousands of new objects all have their HPA before the first gets
+		// its label, which nothing waits for.
+		if result.RequeueAfter == 0 || result.RequeueAfter > labelAfter {
+			result.RequeueAfter = labelAfter
+		}
+	default:
+		_, err = r.writeMarks(ctx, m.before, obj)
+	}
+	return result, err
 }
+
+// labelAfter is when an object gets its label after its HPA was written, unless
+// something else about it brings it back before.
+const labelAfter = 5 * time.Second
 
 // forget drops everything known of an object that has gone.
 func (r *reconciler) forget(key model.Key) {
@@ -138,37 +157,52 @@ func (r *reconciler) forget(key model.Key) {
 	}
 }
 
-// mark adds our label, and the finalizer where there is something to restore, in
-// one write; the watch then brings the object back.
+// marks are what an object lacked of us.
+type marks struct {
+	before           client.Object // as it was; nil when it lacked nothing
+	finalizer, label bool
+}
+
+// mark puts our label on an object, and the finalizer where there is something
+// to restore; writeMarks writes them.
 //
 // Where there is nothing to restore no finalizer is needed, and one that is
 // there, from an earlier version or upstream's, is removed: the owner's end is
 // the HPA's and the Jobs' by the cluster's garbage collector, also when the
 // operator goes first.
-func (r *reconciler) mark(ctx context.Context, obj client.Object, w *model.Workload) (done bool, err error) {
-	before := obj.DeepCopyObject().(client.Object)
-	hold := controllerutil.RemoveFinalizer
-	if restores(w) {
-		hold = controllerutil.AddFinalizer
+func (r *reconciler) mark(obj client.Object, w *model.Workload) marks {
+	key, value := w.HPA.SelectorKey, w.HPA.SelectorValue
+	m := marks{
+		finalizer: controllerutil.ContainsFinalizer(obj, r.kind.Finalizer) != restores(w),
+		label:     key != "" && obj.GetLabels()[key] != value,
 	}
-	changed := hold(obj, r.kind.Finalizer)
-	labels := obj.GetLabels()
-	if k, v := w.HPA.SelectorKey, w.HPA.SelectorValue; k != "" && labels[k] != v {
+	if !m.finalizer && !m.label {
+		return m
+	}
+	m.before = obj.DeepCopyObject().(client.Object)
+	if restores(w) {
+		controllerutil.AddFinalizer(obj, r.kind.Finalizer)
+	} else {
+		controllerutil.RemoveFinalizer(obj, r.kind.Finalizer)
+	}
+	if m.label {
+		labels := obj.GetLabels()
 		if labels == nil {
 			labels = map[string]string{}
 		}
-		labels[k] = v
+		labels[key] = value
 		obj.SetLabels(labels)
-		changed = true
 	}
-	if !changed {
-		return false, nil
-	}
+	return m
+}
+
+// writeMarks returns false where a newer version of the object is on its way here.
+func (r *reconciler) writeMarks(ctx context.Context, before, obj client.Object) (current bool, err error) {
 	err = r.Writer.PatchMeta(ctx, before, obj)
 	if apierrors.IsConflict(err) {
-		return true, nil // a newer version is on its way here
+		return false, nil
 	}
-	return false, err
+	return err == nil, err
 }
 
 // plan is what the steps of apply hand on.
@@ -183,7 +217,9 @@ type plan struct {
 // read: no watch tells of a Role that was added.
 const readAgain = 30 * time.Second
 
-func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Workload, problems param.Problems) (ctrl.Result, error) {
+// apply makes everything of an object what it should be, and says whether its
+// HPA had to be written.
+func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Workload, problems param.Problems) (result ctrl.Result, wroteHPA bool, err error) {
 	p := plan{problems: append(problems, lint.Workload(w)...)}
 	rival := r.claim(w, &p)
 	if rival == nil {
@@ -195,10 +231,9 @@ func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Work
 	}
 	for _, ref := range p.refs {
 		if err := r.watch.start(ctx, ref); err != nil {
-			return ctrl.Result{}, err
+			return result, false, err
 		}
 	}
-	var result ctrl.Result
 	if slices.ContainsFunc(p.creds, func(c model.Credentials) bool { return c.Unread }) {
 		result.RequeueAfter = readAgain
 	}
@@ -212,11 +247,11 @@ func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Work
 		r.Store.Remove(w.Key)
 		r.Loop.Set(subject)
 		if rival == nil {
-			return result, nil
+			return result, false, nil
 		}
 		// Two HPAs on one target would fight.
 		_, err := r.Writer.DeleteHPA(ctx, w.Key.Namespace, w.HPA.Name, obj)
-		return result, err
+		return result, false, err
 	}
 	for i, t := range w.Triggers {
 		p.prepared.Metrics[i].UseCached = t.UseCached
@@ -233,9 +268,9 @@ func (r *reconciler) apply(ctx context.Context, obj client.Object, w *model.Work
 	} else {
 		r.Poller.Set(ctx, w.Key, r.triggers(w, &p))
 	}
-	err := r.applyHPA(ctx, obj, w, &p, &subject)
+	wroteHPA, err = r.applyHPA(ctx, obj, w, &p, &subject)
 	r.Loop.Set(subject)
-	return result, err
+	return result, wroteHPA, err
 }
 
 // claim makes sure that two objects never scale one target: the older one does.

@@ -23,15 +23,17 @@ import (
 
 func TestReconcile(t *testing.T) {
 	w := newWorld(t, object("so", 0))
-	w.reconcile(t, model.GroupToday, "so")
+	if result := w.reconcile(t, model.GroupToday, "so"); result.RequeueAfter != labelAfter {
+		t.Errorf("%+v; expected to come back for the label", result)
+	}
 
 	var o kedav1.ScaledObject
 	w.get(t, &o, "so")
-	if len(o.Finalizers) > 0 || o.Labels["scaledobject.keda.sh/name"] != "so" {
-		t.Errorf("finalizers %v, labels %v", o.Finalizers, o.Labels)
-	}
 	var h autoscalingv2.HorizontalPodAutoscaler
 	w.get(t, &h, "keda-hpa-so")
+	if h.Labels["scaledobject.keda.sh/name"] != "so" {
+		t.Errorf("the HPA's labels are %v", h.Labels)
+	}
 	if !metav1.IsControlledBy(&h, &o) || h.Spec.ScaleTargetRef.Name != "app" || h.Spec.MaxReplicas != 100 || len(h.Spec.Metrics) != 1 {
 		t.Errorf("HPA %+v of %v", h.Spec, h.OwnerReferences)
 	}
@@ -44,6 +46,11 @@ func TestReconcile(t *testing.T) {
 	}
 	if found := w.store.Find("ns", "s0-queue-jobs"); len(found) != 1 || found[0].SelectorValue != "so" {
 		t.Errorf("the store has %+v", found)
+	}
+	w.reconcile(t, model.GroupToday, "so") // the object's own label comes after the HPA
+	w.get(t, &o, "so")
+	if len(o.Finalizers) > 0 || o.Labels["scaledobject.keda.sh/name"] != "so" {
+		t.Errorf("finalizers %v, labels %v", o.Finalizers, o.Labels)
 	}
 	w.reconcile(t, model.GroupToday, "so")
 	var again kedav1.ScaledObject
@@ -61,6 +68,7 @@ func TestFirstGroup(t *testing.T) {
 			Triggers:       []firstv1.ScaleTriggers{{Type: "queue", Metadata: map[string]string{"queueName": "jobs"}}},
 		},
 	})
+	w.reconcile(t, model.GroupFirst, "so")
 	w.reconcile(t, model.GroupFirst, "so")
 	var o firstv1.ScaledObject
 	w.get(t, &o, "so")

@@ -56,6 +56,11 @@ type conditions struct {
 	out        []model.Condition
 }
 
+func newConditions(old model.Status, now time.Time, generation int64) conditions {
+	const types = 5
+	return conditions{old: old, now: now, generation: generation, out: make([]model.Condition, 0, types)}
+}
+
 // steady adds a condition whose message quotes somebody else. A message that
 // says the same as before but for numbers (ports, request ids, counts) stays
 // as it was, so that a failure that goes on is not written again at every poll.

@@ -57,7 +57,7 @@ func JobStatus(in JobStatusInput) model.Status {
 	s.metrics(&out)
 
 	s.news = !slices.Equal(failingNames(old.Health), failingNames(out.Health))
-	s.conds = conditions{old: old, now: s.Now, generation: s.w.Generation}
+	s.conds = newConditions(old, s.Now, s.w.Generation)
 	s.jobsReady(in)
 	s.activity()
 	s.paused()

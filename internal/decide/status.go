@@ -59,7 +59,7 @@ func Status(in StatusInput) model.Status {
 	s.pausedCount(&out)
 
 	s.news = !slices.Equal(failingNames(old.Health), failingNames(out.Health))
-	s.conds = conditions{old: old, now: s.Now, generation: w.Generation}
+	s.conds = newConditions(old, s.Now, w.Generation)
 	s.ready()
 	s.activity()
 	s.fallback()
@@ -236,6 +236,8 @@ func (s *statusFacts) hpaActive() {
 		set(statusFalse, s.w.Key.Kind+suffixPaused, "there is no HorizontalPodAutoscaler while the "+s.w.Key.Kind+" is paused")
 	case s.unmanaged() || s.in.TargetErr != nil:
 		s.conds.keep(model.ConditionHPAActive)
+	case !v.Known && s.Scale.Known && s.from == 0 && !s.in.Decision.Writes(): // it will say so when it looks
+		set(statusFalse, hpaScalingDisabled, "HorizontalPodAutoscaler "+name+" rests while the target has no replicas")
 	case !v.Known:
 		if !s.conds.keep(model.ConditionHPAActive) {
 			set(statusUnknown, reasonHPAPending, "the HPA controller has not looked at HorizontalPodAutoscaler "+name+" yet")

@@ -97,7 +97,12 @@ type Loop struct {
 // state is what the loop knows of one workload. It is guarded by the lock;
 // everything but view is changed only by the worker that holds the key.
 type state struct {
-	view
+	*view
+	// decided is what the last decision was made of and settled for which view
+	// all of it was carried out and said; nil when some of it was not.
+	decided decide.Input
+	settled *view
+
 	status      model.Status
 	lastActive  time.Time
 	activatedAt time.Time
@@ -109,11 +114,14 @@ type state struct {
 	raisedAt time.Time
 }
 
-// view is what the reconciler says of a workload.
+// view is what the reconciler says of a workload. It never changes; a new one
+// takes its place.
 type view struct {
 	subject Subject
 	id      targets.ID
 	idErr   error
+	// heard is when this generation of the object was first heard of.
+	heard time.Time
 }
 
 // New returns a loop that does nothing until Run.
@@ -133,15 +141,19 @@ func New(o Options) *Loop {
 
 // Set adds or replaces a workload and queues it. Running state survives.
 func (l *Loop) Set(s Subject) {
-	key := s.Workload.Key
+	key, now := s.Workload.Key, l.opts.Clock.Now()
 	id, err := targets.IDOf(key.Namespace, s.Workload.Target)
+	next := &view{subject: s, id: id, idErr: err, heard: now}
 	l.mu.Lock()
 	st := l.state[key]
-	if st == nil {
-		st = &state{count: -1, status: s.Previous, lastActive: decide.ResumeLastActive(s.Previous, l.opts.Clock.Now())}
+	switch {
+	case st == nil:
+		st = &state{count: -1, status: s.Previous, lastActive: decide.ResumeLastActive(s.Previous, now)}
 		l.state[key] = st
+	case st.subject.Workload.Generation == s.Workload.Generation:
+		next.heard = st.heard
 	}
-	st.view = view{subject: s, id: id, idErr: err}
+	st.view = next
 	l.mu.Unlock()
 	l.queue.Add(key)
 }

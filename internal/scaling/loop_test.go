@@ -138,9 +138,11 @@ func TestLife(t *testing.T) {
 	if diff := cmp.Diff([]int32{4}, w.scaled); diff != "" || w.hurried != 1 || len(w.wrote) != 1 {
 		t.Fatalf("activation: hurried %d times, told of %v, scaled: %s", w.hurried, w.wrote, diff)
 	}
-	clk.Step(10 * time.Second)
-	measure(l, clk, 20)
-	sync1(t, l)
+	for range 5 { // still active: the cool-down counts from the last of them
+		clk.Step(10 * time.Second)
+		measure(l, clk, 20)
+		sync1(t, l)
+	}
 	clk.Step(10 * time.Second)
 	measure(l, clk, 0)
 	again := sync1(t, l)
@@ -174,7 +176,6 @@ func TestLife(t *testing.T) {
 	}
 }
 
-// TestFailedScale: what could not be done is tried again, and the status says so.
 // TestRaisedMeanwhile: a process that stood still while another one led sees
 // the other's count before it has measured anew.
 func TestRaisedMeanwhile(t *testing.T) {
@@ -199,6 +200,7 @@ func TestRaisedMeanwhile(t *testing.T) {
 	}
 }
 
+// TestFailedScale: what could not be done is tried again, and the status says so.
 func TestFailedScale(t *testing.T) {
 	w := &world{scaleErr: errors.New("the API server is away")}
 	l, clk := start(t, w)
@@ -218,6 +220,35 @@ func TestFailedScale(t *testing.T) {
 	sync1(t, l)
 	if diff := cmp.Diff([]int32{4}, w.scaled); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestFirstWord: the first status of an object, and of each edit, waits for the
+// measurements, but not for long.
+func TestFirstWord(t *testing.T) {
+	w := &world{}
+	l, clk := start(t, w)
+	if again := sync1(t, l); again != firstWordAfter || len(w.statuses) > 0 {
+		t.Errorf("woken after %s, %d statuses; expected to wait %s", again, len(w.statuses), firstWordAfter)
+	}
+	clk.Step(firstWordAfter)
+	sync1(t, l)
+	if len(w.statuses) != 1 {
+		t.Errorf("%d statuses of an object that is not measured for long, expected 1", len(w.statuses))
+	}
+	measure(l, clk, 0)
+	sync1(t, l)
+	if len(w.statuses) != 2 {
+		t.Errorf("%d statuses after the measurement, expected 2", len(w.statuses))
+	}
+
+	w = &world{}
+	l, clk = start(t, w)
+	sync1(t, l)
+	measure(l, clk, 0)
+	sync1(t, l)
+	if len(w.statuses) != 1 {
+		t.Errorf("%d statuses of an object that is measured soon, expected 1", len(w.statuses))
 	}
 }
 
@@ -313,7 +344,6 @@ func TestRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- l.Run(ctx) }()
-	<-w.done
 	measure(l, clk, 20)
 	<-w.done
 	w.mu.Lock()

@@ -60,6 +60,12 @@ func (l *Loop) syncReplicas(ctx context.Context, key model.Key, now *state) (mod
 		now.count = scale.Replicas
 	}
 	in := l.input(key, now, scale, scaleErr)
+	if now.settled == now.view && scaleErr == nil {
+		if decision, ok := decide.Repeat(now.last, now.decided, in); ok {
+			now.last, now.lastActive = decision, decision.LastActive
+			return decision, 0, nil
+		}
+	}
 	decision := decide.Replicas(in)
 	var writeErr error
 	if decision.Writes() {
@@ -69,6 +75,9 @@ func (l *Loop) syncReplicas(ctx context.Context, key model.Key, now *state) (mod
 	}
 	now.last, now.lastActive = decision, decision.LastActive
 	before := now.status
+	if wait := firstWord(now, in); wait > 0 && decision.Rule == model.RuleUnknown {
+		return decision, wait, nil
+	}
 	now.status = decide.Status(decide.StatusInput{
 		Previous: before, Input: in, Decision: decision, Problems: now.subject.Problems,
 		Target: scale.GVKR, TargetErr: scaleErr, WriteErr: writeErr, HPA: now.subject.HPA,
@@ -77,11 +86,27 @@ func (l *Loop) syncReplicas(ctx context.Context, key model.Key, now *state) (mod
 	if statusErr != nil {
 		now.status = before // tried again
 	}
+	now.decided, now.settled = in, now.view
+	if scaleErr != nil || writeErr != nil || statusErr != nil {
+		now.settled = nil
+	}
 	again := time.Duration(0)
 	if !decision.Again.IsZero() {
 		again = max(decision.Again.Sub(in.Now), 10*time.Millisecond)
 	}
 	return decision, again, errors.Join(writeErr, statusErr)
+}
+
+// firstWordAfter is how long the first status of a new or edited object waits
+// for its triggers to be measured, so that most often one is written, not two.
+const firstWordAfter = 2 * time.Second
+
+// firstWord returns how much longer the first status of an object may wait.
+func firstWord(st *state, in decide.Input) time.Duration {
+	if st.status.Generation == in.Workload.Generation {
+		return 0
+	}
+	return st.heard.Add(firstWordAfter).Sub(in.Now)
 }
 
 func (l *Loop) writeStatus(ctx context.Context, key model.Key, st *state, before model.Status, writeErr error) error {
@@ -122,7 +147,7 @@ func (l *Loop) Input(ctx context.Context, key model.Key) (decide.Input, bool) {
 	return l.input(key, &now, scale, err), true
 }
 
-func (l *Loop) scale(ctx context.Context, st view) (targets.Scale, error) {
+func (l *Loop) scale(ctx context.Context, st *view) (targets.Scale, error) {
 	if st.subject.Workload.Job != nil {
 		return targets.Scale{}, errNoReplicas
 	}

@@ -180,18 +180,19 @@ func olderThan(a, b string) bool {
 	return errX == nil && errY == nil && x < y
 }
 
+// read changes nothing in what it reads, so it needs no copy of it.
 func (t *Tracker) read(ctx context.Context, id ID, gvr schema.GroupVersionResource) (Scale, error) {
 	key := client.ObjectKey{Namespace: id.Namespace, Name: id.Name}
 	switch id.GVK {
 	case deploymentKind:
 		var d appsv1.Deployment
-		if err := t.cache.Get(ctx, key, &d); err != nil {
+		if err := t.cache.Get(ctx, key, &d, client.UnsafeDisableDeepCopy); err != nil {
 			return Scale{}, notFound(err, id)
 		}
 		return Scale{Replicas: orOne(d.Spec.Replicas), Ready: d.Status.ReadyReplicas, Version: d.ResourceVersion}, nil
 	case statefulSetKind:
 		var s appsv1.StatefulSet
-		if err := t.cache.Get(ctx, key, &s); err != nil {
+		if err := t.cache.Get(ctx, key, &s, client.UnsafeDisableDeepCopy); err != nil {
 			return Scale{}, notFound(err, id)
 		}
 		return Scale{Replicas: orOne(s.Spec.Replicas), Ready: s.Status.ReadyReplicas, Version: s.ResourceVersion}, nil
