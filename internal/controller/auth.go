@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -24,6 +25,7 @@ import (
 	"github.com/kedago/keda/internal/convert"
 	"github.com/kedago/keda/internal/lint"
 	"github.com/kedago/keda/internal/model"
+	"github.com/kedago/keda/internal/queue"
 )
 
 const (
@@ -201,6 +203,7 @@ func (r *authReconciler) register(mgr ctrl.Manager) error {
 		Named(string(r.kind.group) + "/" + r.kind.name).
 		For(r.kind.new()).
 		WatchesRawSource(source.Channel(r.queue, later)).
+		WithOptions(ctrlcontroller.Options{NewQueue: queue.New[reconcile.Request]}).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("registering the controller of %s %s: %w", r.kind.group, r.kind.name, err)

@@ -12,16 +12,19 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	eventingv1 "github.com/kedago/keda/api/eventing.keda.sh/v1alpha1"
 	"github.com/kedago/keda/internal/convert"
 	"github.com/kedago/keda/internal/lint"
 	"github.com/kedago/keda/internal/model"
+	"github.com/kedago/keda/internal/queue"
 	"github.com/kedago/keda/pkg/scaler/param"
 )
 
@@ -214,6 +217,7 @@ func (s *Set) registerEventSources(mgr ctrl.Manager) error {
 			Named(string(model.GroupEventing)+"/"+r.kind.name).
 			For(r.kind.new(), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 			WatchesRawSource(source.Channel(r.queue, &handler.EnqueueRequestForObject{})).
+			WithOptions(ctrlcontroller.Options{NewQueue: queue.New[reconcile.Request]}).
 			Complete(r)
 		if err != nil {
 			return fmt.Errorf("registering the controller of %s: %w", r.kind.name, err)

@@ -32,21 +32,21 @@ import (
 	"github.com/kedago/keda/pkg/scaler/param"
 )
 
-// queue is the usual trigger type of these tests.
-type queue struct {
+// lists is the usual trigger type of these tests.
+type lists struct {
 	name     string
 	length   float64
 	password param.Hidden
 }
 
-func (c *queue) Params() param.Set {
+func (c *lists) Params() param.Set {
 	return param.Set{
 		param.Text("queueName", &c.name).Required(), param.Float("queueLength", &c.length).Default(5).Target(),
 		param.Secret("password", &c.password),
 	}
 }
-func (c *queue) Metric() string                                          { return "queue-" + c.name }
-func (c *queue) Open(context.Context, scaler.Env) (scaler.Source, error) { return nil, nil }
+func (c *lists) Metric() string                                          { return "queue-" + c.name }
+func (c *lists) Open(context.Context, scaler.Env) (scaler.Source, error) { return nil, nil }
 
 // resolver gives every trigger with an authenticationRef the same credentials.
 type resolver struct {
@@ -140,7 +140,7 @@ func newScheme(t *testing.T) *runtime.Scheme {
 func newWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	catalog, err := scaler.NewCatalog(
-		scaler.Kind{Name: "queue", New: func() scaler.Config { return &queue{} }},
+		scaler.Kind{Name: "queue", New: func() scaler.Config { return &lists{} }},
 		scaler.Kind{Name: "stated", New: func() scaler.Config { return &stated{} }},
 	)
 	if err != nil {

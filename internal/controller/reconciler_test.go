@@ -360,7 +360,7 @@ func TestIdentity(t *testing.T) {
 	object := func(name string, cfg scaler.Config) string {
 		return identity(&model.Workload{Key: model.Key{Name: name}, Triggers: []model.Trigger{{Type: "queue"}}}, 0, cfg, "")
 	}
-	if object("a", &queue{}) != object("b", &queue{}) || object("a", &stated{}) == object("b", &stated{}) {
+	if object("a", &lists{}) != object("b", &lists{}) || object("a", &stated{}) == object("b", &stated{}) {
 		t.Error("objects share measurements; expected it unless the source is told the object's name")
 	}
 	m := map[string]string{"a": "b", "c": "d"}

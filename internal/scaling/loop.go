@@ -23,6 +23,7 @@ import (
 	"github.com/kedago/keda/internal/decide"
 	"github.com/kedago/keda/internal/formula"
 	"github.com/kedago/keda/internal/model"
+	"github.com/kedago/keda/internal/queue"
 	"github.com/kedago/keda/internal/store"
 	"github.com/kedago/keda/internal/targets"
 	"github.com/kedago/keda/pkg/scaler/param"
@@ -134,7 +135,7 @@ func New(o Options) *Loop {
 	}
 	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[model.Key](100*time.Millisecond, 30*time.Second)
 	l := &Loop{opts: o, state: map[model.Key]*state{}, decisions: map[model.Rule]uint64{}}
-	l.queue = workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[model.Key]{Name: "scaling"})
+	l.queue = queue.New("scaling", limiter)
 	o.Store.OnChange(l.Notify)
 	return l
 }
