@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/kedago/keda/internal/sleep"
 )
 
 // ticksPerSecond is the unit of CPU times in /proc, the same on every Linux.
@@ -105,10 +107,8 @@ func (c *child) awaitReady(ctx context.Context, try func(context.Context) error)
 		if err == nil {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
+		if !sleep.For(ctx, 100*time.Millisecond) {
 			return fmt.Errorf("waiting for the server: %w; it said:\n%s", errors.Join(err, context.Cause(ctx)), c.said)
-		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }

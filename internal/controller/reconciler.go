@@ -120,7 +120,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	m := r.mark(obj, w)
 	if m.finalizer { // before anything is scaled that it shall restore
-		if current, err := r.writeMarks(ctx, m.before, obj); !current || err != nil {
+		if current, err := r.writeMarks(ctx, m.before, obj); !current {
 			return ctrl.Result{}, err
 		}
 	}
@@ -196,7 +196,8 @@ func (r *reconciler) mark(obj client.Object, w *model.Workload) marks {
 	return m
 }
 
-// writeMarks returns false where a newer version of the object is on its way here.
+// writeMarks says whether obj is current now: not after an error, nor where a
+// newer version of the object is on its way here.
 func (r *reconciler) writeMarks(ctx context.Context, before, obj client.Object) (current bool, err error) {
 	err = r.Writer.PatchMeta(ctx, before, obj)
 	if apierrors.IsConflict(err) {

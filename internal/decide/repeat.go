@@ -1,7 +1,6 @@
 package decide
 
 import (
-	"math"
 	"slices"
 
 	"github.com/kedago/keda/internal/model"
@@ -29,17 +28,7 @@ func Repeat(last model.Decision, before, now Input) (model.Decision, bool) {
 
 // current says that there is a number for every trigger, measured lately.
 func current(in Input) bool {
-	limit := staleLimit(in.Workload)
-	if len(in.Samples) < len(in.Metrics) {
-		return false
-	}
-	for i, m := range in.Metrics {
-		s := in.Samples[i]
-		if m.Resource == nil && (!s.Known() || s.Failing() || in.Now.Sub(s.At) > limit || math.IsNaN(s.Value) || math.IsInf(s.Value, 0)) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(statesOf(in), func(s state) bool { return s != stateNative && !s.fresh() })
 }
 
 func sameSample(a, b model.Sample) bool {

@@ -228,6 +228,9 @@ func (s *statusFacts) paused() {
 
 func (s *statusFacts) hpaActive() {
 	name, v := s.w.HPA.Name, s.in.HPA
+	if !v.Known && s.Scale.Known && s.from == 0 && !s.in.Decision.Writes() {
+		v = HPAView{Known: true, Status: statusFalse, Reason: hpaScalingDisabled} // it will say so when it looks
+	}
 	set := func(status, reason, message string) {
 		s.conds.steady(model.ConditionHPAActive, status, reason, cut(message, maxMessage))
 	}
@@ -236,8 +239,6 @@ func (s *statusFacts) hpaActive() {
 		set(statusFalse, s.w.Key.Kind+suffixPaused, "there is no HorizontalPodAutoscaler while the "+s.w.Key.Kind+" is paused")
 	case s.unmanaged() || s.in.TargetErr != nil:
 		s.conds.keep(model.ConditionHPAActive)
-	case !v.Known && s.Scale.Known && s.from == 0 && !s.in.Decision.Writes(): // it will say so when it looks
-		set(statusFalse, hpaScalingDisabled, "HorizontalPodAutoscaler "+name+" rests while the target has no replicas")
 	case !v.Known:
 		if !s.conds.keep(model.ConditionHPAActive) {
 			set(statusUnknown, reasonHPAPending, "the HPA controller has not looked at HorizontalPodAutoscaler "+name+" yet")

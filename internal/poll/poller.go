@@ -148,7 +148,7 @@ func (p *Poller) openNew(ctx context.Context, triggers []Trigger) map[string]*ta
 		if known {
 			continue
 		}
-		tk := newTask(t, p.clock.Now())
+		tk := newTask(t)
 		tk.open(ctx)
 		opened[t.Identity] = tk
 	}
@@ -178,7 +178,7 @@ func (p *Poller) join(k model.TriggerKey, t Trigger, opened map[string]*task) {
 	if tk == nil {
 		tk = opened[t.Identity]
 		if tk == nil { // it was known a moment ago and went with its last subscriber
-			tk = newTask(t, now)
+			tk = newTask(t)
 		}
 		delete(opened, t.Identity)
 		p.tasks[t.Identity] = tk
@@ -253,13 +253,6 @@ func (p *Poller) poke() {
 	case p.wake <- struct{}{}:
 	default:
 	}
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 func earlier(a, b time.Time) time.Time {

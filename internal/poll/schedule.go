@@ -53,7 +53,7 @@ func (g *group) newcomer(now time.Time) time.Time {
 		return soon
 	}
 	if !g.gather.After(now) {
-		g.gather = later(soon, g.gather.Add(gatherEvery))
+		g.gather = slices.MaxFunc([]time.Time{soon, g.gather.Add(gatherEvery)}, time.Time.Compare)
 	}
 	return g.gather
 }

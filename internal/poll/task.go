@@ -48,10 +48,10 @@ type subscription struct {
 	activation float64
 }
 
-func newTask(t Trigger, now time.Time) *task {
+func newTask(t Trigger) *task {
 	return &task{
 		identity: t.Identity, kind: t.Kind, config: t.Config, env: t.Env,
-		subscribers: map[model.TriggerKey]subscription{}, heapIndex: -1, nextDue: now,
+		subscribers: map[model.TriggerKey]subscription{}, heapIndex: -1,
 	}
 }
 

@@ -99,8 +99,8 @@ type Loop struct {
 // everything but view is changed only by the worker that holds the key.
 type state struct {
 	*view
-	// decided is what the last decision was made of and settled for which view
-	// all of it was carried out and said; nil when some of it was not.
+	// decided is what the last decision was made of; settled is the view that it
+	// was made for, or nil when not all of it was known, carried out and said.
 	decided decide.Input
 	settled *view
 

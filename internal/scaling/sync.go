@@ -60,7 +60,7 @@ func (l *Loop) syncReplicas(ctx context.Context, key model.Key, now *state) (mod
 		now.count = scale.Replicas
 	}
 	in := l.input(key, now, scale, scaleErr)
-	if now.settled == now.view && scaleErr == nil {
+	if now.settled == now.view {
 		if decision, ok := decide.Repeat(now.last, now.decided, in); ok {
 			now.last, now.lastActive = decision, decision.LastActive
 			return decision, 0, nil
@@ -86,15 +86,16 @@ func (l *Loop) syncReplicas(ctx context.Context, key model.Key, now *state) (mod
 	if statusErr != nil {
 		now.status = before // tried again
 	}
+	err := errors.Join(writeErr, statusErr)
 	now.decided, now.settled = in, now.view
-	if scaleErr != nil || writeErr != nil || statusErr != nil {
+	if scaleErr != nil || err != nil {
 		now.settled = nil
 	}
 	again := time.Duration(0)
 	if !decision.Again.IsZero() {
 		again = max(decision.Again.Sub(in.Now), 10*time.Millisecond)
 	}
-	return decision, again, errors.Join(writeErr, statusErr)
+	return decision, again, err
 }
 
 // firstWordAfter is how long the first status of a new or edited object waits

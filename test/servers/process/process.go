@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/kedago/keda/internal/sleep"
 )
 
 // Option changes how a process runs.
@@ -105,13 +107,11 @@ func await(alive context.Context, limit time.Duration, ready func(context.Contex
 		if err == nil && alive.Err() == nil { // else what answered was not this one
 			return nil
 		}
-		select {
-		case <-ctx.Done():
+		if !sleep.For(ctx, pause) {
 			if alive.Err() != nil {
 				return context.Cause(alive)
 			}
 			return fmt.Errorf("it did not become ready within %v: %w", limit, err)
-		case <-time.After(pause):
 		}
 	}
 }
